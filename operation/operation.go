@@ -1,0 +1,192 @@
+// Package operation holds the words that every other package speaks: an
+// operation (one attempt to change something), the decision on it, and the
+// values both are made of.
+//
+// The types are plain data without behaviour that could fail, so that a mapper
+// can be a pure function and a decision can be compared, replayed and printed.
+// The package imports nothing but the standard library; the JSON Schema that
+// policies are compiled against is generated from these types (see InputSchema),
+// which is why every field carries a description in its `desc` tag.
+package operation
+
+import "time"
+
+// Surface says where an operation was seen.
+type Surface string
+
+// The surfaces.
+const (
+	Kubernetes Surface = "kubernetes"
+	GCP        Surface = "gcp"
+	Terraform  Surface = "terraform"
+)
+
+// Values lists every Surface.
+func (Surface) Values() []string {
+	return []string{string(Kubernetes), string(GCP), string(Terraform)}
+}
+
+// Verb says what an operation does to its target.
+type Verb string
+
+// The verbs. All but Update are destructive.
+const (
+	// Delete removes the target.
+	Delete Verb = "delete"
+	// Evict removes a pod through the eviction API, which no DELETE review shows.
+	Evict Verb = "evict"
+	// ScaleToZero leaves the target in place with nothing running.
+	ScaleToZero Verb = "scale-to-zero"
+	// Unprotect weakens what marks or guards the target: a production label
+	// removed, a finalizer dropped, a deletion protection switched off.
+	Unprotect Verb = "unprotect"
+	// Replace destroys the target and creates another in its place.
+	Replace Verb = "replace"
+	// Forget drops the target from Terraform's state.
+	Forget Verb = "forget"
+	// Empty removes all data of a ConfigMap or Secret.
+	Empty Verb = "empty"
+	// Update changes the target without destroying anything.
+	Update Verb = "update"
+	// Unknown is what a mapper says when it cannot tell; policies judge it.
+	Unknown Verb = "unknown"
+)
+
+// Values lists every Verb.
+func (Verb) Values() []string {
+	return []string{
+		string(Delete), string(Evict), string(ScaleToZero), string(Unprotect), string(Replace),
+		string(Forget), string(Empty), string(Update), string(Unknown),
+	}
+}
+
+// Phase says how far an operation has come.
+type Phase string
+
+// The phases. Only a Requested operation can still be stopped.
+const (
+	Requested Phase = "requested"
+	Started   Phase = "started"
+	Finished  Phase = "finished"
+	Failed    Phase = "failed"
+	Refused   Phase = "refused"
+)
+
+// Values lists every Phase.
+func (Phase) Values() []string {
+	return []string{string(Requested), string(Started), string(Finished), string(Failed), string(Refused)}
+}
+
+// ActorKind says what sort of identity acts.
+type ActorKind string
+
+// The kinds of actor.
+const (
+	Human      ActorKind = "human"
+	Service    ActorKind = "service"
+	Controller ActorKind = "controller"
+	// Agent is an AI or other autonomous agent; configuration says which
+	// identities are.
+	Agent ActorKind = "agent"
+)
+
+// Values lists every ActorKind.
+func (ActorKind) Values() []string {
+	return []string{string(Human), string(Service), string(Controller), string(Agent)}
+}
+
+// Operation is one attempt to change something, as a surface saw it.
+//
+// An Operation is built by a surface's mapper and completed by the guard
+// (Time, Production). It is not changed after that and may be shared.
+type Operation struct {
+	Surface    Surface      `json:"surface" desc:"where it was seen"`
+	Verb       Verb         `json:"verb" desc:"what it does to the target"`
+	Phase      Phase        `json:"phase" desc:"how far it has come; only a requested operation can be stopped"`
+	Time       time.Time    `json:"time" desc:"when it is judged, RFC 3339"`
+	Actor      Actor        `json:"actor" desc:"who does it"`
+	Target     Target       `json:"target" desc:"what it is done to, as it was before the operation"`
+	Production Production   `json:"production" desc:"whether the target or a dependent is production, and because of what"`
+	Changes    []string     `json:"changes" desc:"what would change, in words, where the verb alone does not say it"`
+	Dependents []Dependents `json:"dependents" desc:"what is lost with the target, by kind"`
+	Unknown    []string     `json:"unknown" desc:"what could not be learnt about the target; unknown counts as production"`
+	DryRun     bool         `json:"dry_run" desc:"true if nothing will be persisted"`
+	Source     Source       `json:"source" desc:"the message that the operation was read from"`
+}
+
+// Identity is how an actor is shown.
+type Identity struct {
+	Name string    `json:"name" desc:"user name as the surface authenticated it"`
+	Kind ActorKind `json:"kind" desc:"human, service, controller or agent"`
+	Via  string    `json:"via" desc:"the tool in use, as far as the surface tells; empty if it does not"`
+}
+
+// Actor is who does an operation.
+type Actor struct {
+	Identity
+	UID        string   `json:"uid" desc:"the user's uid, empty if the surface gives none"`
+	Groups     []string `json:"groups" desc:"groups of the user"`
+	Credential string   `json:"credential" desc:"id of the credential in use (a certificate's digest, a token's jti), empty if the surface gives none"`
+}
+
+// Reference names one object, and is how a target is shown.
+type Reference struct {
+	Ref       string `json:"ref" desc:"canonical name, equal on every surface that sees the object: k8s://CLUSTER/GROUP/RESOURCE[/NAMESPACE]/NAME"`
+	Kind      string `json:"kind" desc:"kind of the object, such as Deployment"`
+	Namespace string `json:"namespace" desc:"empty for a cluster-scoped object"`
+	Name      string `json:"name" desc:"name of the object"`
+	UID       string `json:"uid" desc:"uid of the object, empty if unknown"`
+}
+
+// Target is what an operation is done to. Labels are those before the operation.
+type Target struct {
+	Reference
+	Group           string            `json:"group" desc:"API group, empty for core"`
+	Resource        string            `json:"resource" desc:"plural resource name, such as deployments"`
+	Labels          map[string]string `json:"labels" desc:"labels of the object before the operation"`
+	Annotations     map[string]string `json:"annotations" desc:"annotations of the object before the operation; read only if a policy mentions them"`
+	NamespaceLabels map[string]string `json:"namespace_labels" desc:"labels of the object's namespace"`
+	Cluster         string            `json:"cluster" desc:"name of the cluster, as configured"`
+	Project         string            `json:"project" desc:"cloud project or account, empty on Kubernetes"`
+	Location        string            `json:"location" desc:"cloud region or zone, empty on Kubernetes"`
+}
+
+// Production says whether something is production, and because of what.
+type Production struct {
+	Is      bool     `json:"is" desc:"true if the target or a dependent is production"`
+	Because []string `json:"because" desc:"each reason in words: a label, a namespace, the cluster, a rule, something unknown"`
+}
+
+// Dependents counts what is lost with a target, for one kind.
+type Dependents struct {
+	Kind       string   `json:"kind" desc:"kind of the dependents"`
+	Count      int      `json:"count" desc:"how many there are"`
+	Production int      `json:"production" desc:"how many of them are production"`
+	Names      []string `json:"names" desc:"a few of their names, production first"`
+}
+
+// Source identifies the message that an operation was read from.
+type Source struct {
+	UID string `json:"uid" desc:"the message's own id: uid of the admission request, insertId of a log entry"`
+}
+
+// Grant is what an approved break-glass grant covers, as policies see it.
+type Grant struct {
+	ID        string `json:"id" desc:"the grant's handle"`
+	Approvals int    `json:"approvals" desc:"how many people approved it"`
+}
+
+// KubernetesRef returns the canonical name of a Kubernetes object. The empty
+// group is written core, as Google's audit log does; a cluster-scoped object has
+// no namespace segment. No segment can hold a slash: the API server refuses such
+// names (k8s.io/apimachinery api/validation/path).
+func KubernetesRef(cluster, group, resource, namespace, name string) string {
+	if group == "" {
+		group = "core"
+	}
+	ref := "k8s://" + cluster + "/" + group + "/" + resource + "/"
+	if namespace != "" {
+		ref += namespace + "/"
+	}
+	return ref + name
+}

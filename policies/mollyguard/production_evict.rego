@@ -1,0 +1,17 @@
+package mollyguard
+
+# METADATA
+# title: Production pods are not evicted
+# description: |
+#   Refuses to evict a production pod by hand.
+#   An eviction deletes the pod without a DELETE review, so it has to be judged
+#   where it is asked for.
+# custom:
+#   policy: production-evict
+#   severity: medium
+#   runbook: https://github.com/mollyguard/mollyguard/blob/main/docs/policies.md#production-evict
+violation contains {"policy": "production-evict", "severity": "medium", "message": message, "break_glass": {"approvals": 1}} if {
+	input.verb == "evict"
+	input.production.is
+	message := "production pods must not be evicted"
+}

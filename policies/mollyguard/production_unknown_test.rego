@@ -1,0 +1,21 @@
+package mollyguard_test
+
+import data.mollyguard
+
+test_production_unknown_fires_on_production if {
+	some v in mollyguard.violation with input as {"verb": "unknown", "production": {"is": true}}
+	v.policy == "production-unknown"
+	v.severity == "medium"
+	v.message != ""
+	v.break_glass == {"approvals": 1}
+}
+
+test_production_unknown_leaves_other_targets_alone if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "unknown", "production": {"is": false}}
+	not "production-unknown" in policies
+}
+
+test_production_unknown_leaves_updates_of_production_alone if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "update", "production": {"is": true}}
+	not "production-unknown" in policies
+}

@@ -1,0 +1,66 @@
+package config
+
+import "time"
+
+// Default returns the configuration that applies where the file says nothing,
+// and as a whole where there is no file.
+func Default() Configuration {
+	c := Configuration{APIVersion: APIVersion, Kind: Kind}
+	c.complete()
+	return c
+}
+
+func (c *Configuration) complete() {
+	or(&c.Cluster, "kubernetes")
+
+	// An empty list in the file ("selectors: []") is kept: nobody's labels count.
+	if c.Production.Selectors == nil {
+		c.Production.Selectors = []string{
+			"env in (production, prod, live)",
+			"environment in (production, prod, live)",
+		}
+	}
+	if c.Production.NamespaceSelectors == nil {
+		c.Production.NamespaceSelectors = c.Production.Selectors
+	}
+
+	or(&c.Policies.Embedded, new(true))
+	or(&c.Policies.ReloadInterval, 10*time.Second)
+
+	if c.Kubernetes.ControlPlane == nil {
+		c.Kubernetes.ControlPlane = []string{
+			"system:serviceaccount:kube-system:.*",
+			"system:node:.*",
+			"system:kube-controller-manager",
+			"system:kube-scheduler",
+			"system:apiserver",
+		}
+	}
+	or(&c.Kubernetes.Events, new(true))
+	webhook := &c.Kubernetes.Webhook
+	or(&webhook.Manage, new(true))
+	or(&webhook.Name, "mollyguard")
+	or(&webhook.Service.Namespace, "mollyguard")
+	or(&webhook.Service.Name, "mollyguard")
+	or(&webhook.Service.Port, 443)
+	or(&webhook.TimeoutSeconds, 5)
+	or(&webhook.FailurePolicy.Protected, "Fail")
+	or(&webhook.FailurePolicy.Other, "Ignore")
+
+	or(&c.Server.Address, ":8443")
+	or(&c.Server.StatusAddress, ":8080")
+	or(&c.Server.ShutdownDelay, new(5*time.Second))
+
+	or(&c.Certificates.Secret.Namespace, webhook.Service.Namespace)
+	or(&c.Certificates.Secret.Name, "mollyguard-certificates")
+
+	or(&c.DecisionLog.Path, "-")
+}
+
+// or sets what is zero.
+func or[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

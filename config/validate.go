@@ -1,0 +1,174 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// clusterName keeps references such as k8s://CLUSTER/… unambiguous.
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$`)
+
+const (
+	minReload = 100 * time.Millisecond
+	// maxShutdownDelay leaves most of the 30 s that Kubernetes gives a stopping
+	// pod for requests in flight.
+	maxShutdownDelay = 20 * time.Second
+)
+
+func (c *Configuration) validate(p *problems) {
+	if !clusterName.MatchString(c.Cluster) {
+		p.add("cluster", "%q is not a name of 1 to 100 letters, digits, dots, dashes and underscores", c.Cluster)
+	}
+	validateSelectors(p, "production.selectors", c.Production.Selectors)
+	validateSelectors(p, "production.namespaceSelectors", c.Production.NamespaceSelectors)
+	validatePatterns(p, "production.namespaces", c.Production.Namespaces)
+	validatePatterns(p, "production.names", c.Production.Names)
+	validatePatterns(p, "agents", c.Agents)
+	validatePatterns(p, "kubernetes.controlPlane", c.Kubernetes.ControlPlane)
+
+	if !*c.Policies.Embedded && len(c.Policies.Directories) == 0 {
+		p.add("policies", "no policies: embedded is false and there are no directories")
+	}
+	for i, directory := range c.Policies.Directories {
+		if info, err := os.Stat(directory); err != nil {
+			p.add(fmt.Sprintf("policies.directories[%d]", i), "%v", err)
+		} else if !info.IsDir() {
+			p.add(fmt.Sprintf("policies.directories[%d]", i), "%s is not a directory", directory)
+		}
+	}
+	if c.Policies.ReloadInterval < minReload {
+		p.add("policies.reloadInterval", "%v is below %v", c.Policies.ReloadInterval, minReload)
+	}
+	for i, rule := range c.Enforcement {
+		field := fmt.Sprintf("enforcement[%d]", i)
+		validatePatterns(p, field+".namespaces", rule.Namespaces)
+		validatePatterns(p, field+".actors", rule.Actors)
+		if values := operation.EnforceDeny.Values(); !slices.Contains(values, string(rule.Action)) {
+			p.add(field+".action", "%q is not one of %v", rule.Action, values)
+		}
+	}
+	for i, exemption := range c.Exempt {
+		field := fmt.Sprintf("exempt[%d]", i)
+		if exemption.Name == "" {
+			p.add(field+".name", "missing: a decision shows it")
+		}
+		if len(exemption.Actors) == 0 {
+			p.add(field+".actors", "missing: an exemption for everybody is no guard")
+		}
+		validatePatterns(p, field+".actors", exemption.Actors)
+	}
+	c.validateWebhook(p)
+	c.validateServer(p)
+}
+
+func (c *Configuration) validateWebhook(p *problems) {
+	webhook := c.Kubernetes.Webhook
+	if errs := validation.IsDNS1123Subdomain(webhook.Name); len(errs) > 0 {
+		p.add("kubernetes.webhook.name", "%q: %s", webhook.Name, errs[0])
+	}
+	if webhook.URL != "" {
+		u, err := url.Parse(webhook.URL)
+		switch {
+		case err != nil:
+			p.add("kubernetes.webhook.url", "%v", err)
+		case u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+			p.add("kubernetes.webhook.url", "%q is not of the form https://HOST:PORT", webhook.URL)
+		}
+	}
+	for _, name := range []struct{ field, value string }{
+		{"kubernetes.webhook.service.namespace", webhook.Service.Namespace},
+		{"kubernetes.webhook.service.name", webhook.Service.Name},
+		{"certificates.secret.namespace", c.Certificates.Secret.Namespace},
+		{"certificates.secret.name", c.Certificates.Secret.Name},
+	} {
+		if errs := validation.IsDNS1123Subdomain(name.value); len(errs) > 0 {
+			p.add(name.field, "%q: %s", name.value, errs[0])
+		}
+	}
+	if port := webhook.Service.Port; port < 1 || port > 65535 {
+		p.add("kubernetes.webhook.service.port", "%d is not a port", port)
+	}
+	if s := webhook.TimeoutSeconds; s < 1 || s > 30 {
+		p.add("kubernetes.webhook.timeoutSeconds", "%d is not between 1 and 30", s)
+	}
+	for field, policy := range map[string]string{"protected": webhook.FailurePolicy.Protected, "other": webhook.FailurePolicy.Other} {
+		if policy != "Fail" && policy != "Ignore" {
+			p.add("kubernetes.webhook.failurePolicy."+field, "%q is not Fail or Ignore", policy)
+		}
+	}
+}
+
+func (c *Configuration) validateServer(p *problems) {
+	for _, address := range []struct{ field, value string }{
+		{"server.address", c.Server.Address}, {"server.statusAddress", c.Server.StatusAddress},
+	} {
+		if _, _, err := net.SplitHostPort(address.value); err != nil {
+			p.add(address.field, "%v: expected HOST:PORT or :PORT", err)
+		}
+	}
+	if d := *c.Server.ShutdownDelay; d < 0 || d > maxShutdownDelay {
+		p.add("server.shutdownDelay", "%v is not between 0 and %v", d, maxShutdownDelay)
+	}
+	files := c.Certificates.Files
+	if (files.Certificate == "") != (files.Key == "") || files.CA != "" && files.Key == "" {
+		p.add("certificates.files", "certificate and key go together")
+	}
+	if files.Certificate != "" && c.Certificates.Directory != "" {
+		p.add("certificates.directory", "set together with certificates.files: choose one")
+	}
+	for i, ip := range c.Certificates.IPs {
+		if _, err := netip.ParseAddr(ip); err != nil {
+			p.add(fmt.Sprintf("certificates.ips[%d]", i), "%v", err)
+		}
+	}
+	for i, name := range c.Certificates.DNSNames {
+		if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
+			p.add(fmt.Sprintf("certificates.dnsNames[%d]", i), "%q: %s", name, errs[0])
+		}
+	}
+}
+
+func validateSelectors(p *problems, field string, selectors []string) {
+	for i, text := range selectors {
+		selector, err := labels.Parse(text)
+		switch {
+		case err != nil:
+			p.add(fmt.Sprintf("%s[%d]", field, i), "label selector %q: %v", text, err)
+		case !expressible(selector):
+			p.add(fmt.Sprintf("%s[%d]", field, i), "label selector %q: < and > cannot be used, because the API server's selectors do not know them", text)
+		case selector.Empty():
+			p.add(fmt.Sprintf("%s[%d]", field, i), "empty label selector: to make everything production, set production.wholeCluster")
+		}
+	}
+}
+
+func validatePatterns(p *problems, field string, patterns []string) {
+	for i, text := range patterns {
+		if _, err := regexp.Compile(text); err != nil {
+			p.add(fmt.Sprintf("%s[%d]", field, i), "pattern: %v", err)
+		} else if text == "" {
+			p.add(fmt.Sprintf("%s[%d]", field, i), "empty pattern: it would only match the empty name")
+		}
+	}
+}
+
+// expressible reports whether a selector can be written as a
+// metav1.LabelSelector, which the webhook configuration needs.
+func expressible(selector labels.Selector) bool {
+	requirements, _ := selector.Requirements()
+	return !slices.ContainsFunc(requirements, func(r labels.Requirement) bool {
+		return r.Operator() == selection.GreaterThan || r.Operator() == selection.LessThan
+	})
+}

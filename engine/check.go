@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+const (
+	rootPackage = "mollyguard"
+	entryRule   = "violation"
+)
+
+// problem is an error at a place in a policy file.
+func problem(at *ast.Location, format string, args ...any) *ast.Error {
+	return ast.NewError(ast.CompileErr, at, format, args...)
+}
+
+// describe turns OPA's errors into one error with a line each: where, what. It
+// returns nil if there are none.
+func describe(problems ast.Errors) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, p := range problems {
+		line := p.Message
+		if p.Location != nil {
+			line = fmt.Sprintf("%s:%d: %s", p.Location.File, p.Location.Row, p.Message)
+		}
+		if detail, ok := p.Details.(*ast.RefErrInvalidDetail); ok {
+			line += ": " + unknownField(detail)
+		}
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
+	return errors.New(strings.Join(slices.Compact(lines), "\n"))
+}
+
+// unknownField says which part of a reference the schema does not have.
+func unknownField(detail *ast.RefErrInvalidDetail) string {
+	text := fmt.Sprintf("no field %s", detail.Ref)
+	if detail.Pos < len(detail.Ref) {
+		text = fmt.Sprintf("%s has no field %s", detail.Ref[:detail.Pos], detail.Ref[detail.Pos])
+	}
+	var have []string
+	for _, value := range detail.OneOf {
+		if name, ok := value.(ast.String); ok {
+			have = append(have, string(name))
+		}
+	}
+	if len(have) > 0 {
+		slices.Sort(have)
+		text += ", it has " + strings.Join(have, ", ")
+	}
+	return text
+}
+
+// checkModules finds rules that nothing would ever evaluate, and policies
+// without a constant name.
+func checkModules(modules, tests map[string]*ast.Module) error {
+	var problems ast.Errors
+	for _, module := range modules {
+		if name, ok := inRootPackage(module); !ok {
+			problems = append(problems, problem(module.Package.Location, "package %s is never evaluated: a policy's package is %s", name, rootPackage))
+			continue
+		}
+		for _, rule := range module.Rules {
+			name := ruleName(rule)
+			switch {
+			case strings.HasPrefix(name, "_"):
+			case name != entryRule:
+				problems = append(problems, problem(rule.Location, "rule %s is never evaluated: a policy adds to %s, a helper's name starts with an underscore", name, entryRule))
+			case rule.Head.RuleKind() != ast.MultiValue:
+				problems = append(problems, problem(rule.Location, "%s is a set: write %s contains {…} if {…}", entryRule, entryRule))
+			case constantPolicy(rule) == "":
+				problems = append(problems, problem(rule.Location, `the violation needs a constant name: {"policy": "my-policy", …}`))
+			case rule.Default || rule.Else != nil:
+				problems = append(problems, problem(rule.Location, "%s has no default and no else", entryRule))
+			}
+		}
+	}
+	for _, module := range tests {
+		for _, rule := range module.Rules {
+			if name := ruleName(rule); !strings.HasPrefix(name, "test_") && !strings.HasPrefix(name, "_") {
+				problems = append(problems, problem(rule.Location, "rule %s is never run: a test's name starts with test_, a helper's with an underscore", name))
+			}
+		}
+	}
+	return describe(problems)
+}
+
+func inRootPackage(module *ast.Module) (string, bool) {
+	name := strings.TrimPrefix(module.Package.Path.String(), "data.")
+	return name, name == rootPackage
+}
+
+func ruleName(rule *ast.Rule) string { return rule.Head.Ref()[0].Value.String() }
+
+// constantPolicy is the policy name in the head of a violation rule, or "" if
+// the head is no object or the name no constant.
+func constantPolicy(rule *ast.Rule) string {
+	if rule.Head.Key == nil {
+		return ""
+	}
+	object, ok := rule.Head.Key.Value.(ast.Object)
+	if !ok {
+		return ""
+	}
+	name, _ := valueAt(object, "policy").(ast.String)
+	return string(name)
+}
+
+// checkConstants finds enumerated fields that are compared with a constant that
+// is none of their values: a misspelt verb would be a policy that never fires.
+// It looks at modules as they were parsed, since the compiler moves operands
+// into variables of its own.
+func checkConstants(modules map[string]*ast.Module, schema []byte) error {
+	enums, err := enumsOf(schema)
+	if err != nil {
+		return err
+	}
+	var problems ast.Errors
+	for _, module := range modules {
+		ast.NewGenericVisitor(func(x any) bool {
+			switch x := x.(type) {
+			case *ast.Expr:
+				if x.IsCall() {
+					problems = append(problems, misspelt(x.Location, x.Operator(), x.Operands(), enums)...)
+				}
+			case *ast.Term:
+				if call, ok := x.Value.(ast.Call); ok {
+					if operator, ok := call[0].Value.(ast.Ref); ok {
+						problems = append(problems, misspelt(x.Location, operator, call[1:], enums)...)
+					}
+				}
+			}
+			return false
+		}).Walk(module)
+	}
+	return describe(problems)
+}
+
+func misspelt(at *ast.Location, operator ast.Ref, operands []*ast.Term, enums map[string][]string) ast.Errors {
+	switch operator.String() {
+	case ast.Equality.Name, ast.Equal.Name, ast.NotEqual.Name, ast.Member.Name:
+	default:
+		return nil
+	}
+	if len(operands) != 2 {
+		return nil
+	}
+	left, right := operands[0], operands[1]
+	if _, ok := enums[left.String()]; !ok {
+		left, right = right, left
+	}
+	values, ok := enums[left.String()]
+	if !ok {
+		return nil
+	}
+	var problems ast.Errors
+	ast.WalkTerms(right, func(term *ast.Term) bool {
+		switch value := term.Value.(type) {
+		case ast.String:
+			if !slices.Contains(values, string(value)) {
+				problems = append(problems, problem(at, "%s is never %q: it is one of %s", left, string(value), strings.Join(values, ", ")))
+			}
+		case ast.Ref, ast.Call:
+			return true // constants in there are not what is compared
+		}
+		return false
+	})
+	return problems
+}
+
+// checkReferences finds references to data or configuration that does not
+// exist, which the compiler lets pass as undefined.
+func checkReferences(compiler *ast.Compiler, config map[string]any) error {
+	var problems ast.Errors
+	for _, module := range compiler.Modules {
+		ast.WalkRefs(module, func(ref ast.Ref) bool {
+			switch {
+			case ref.HasPrefix(ast.DefaultRootRef) && len(ref) > 1 && !definedData(compiler, ref):
+				problems = append(problems, problem(ref[0].Location, "%s does not exist: values for policies stand in policies.config and are read as input.config", ref))
+			case ref.HasPrefix(configRef) && len(ref) > len(configRef):
+				key, ok := ref[len(configRef)].Value.(ast.String)
+				if _, set := config[string(key)]; ok && !set {
+					problems = append(problems, problem(ref[0].Location,
+						"input.config.%[1]s is not set: set policies.config.%[1]s in the configuration file, or read it with object.get(input.config, %[2]q, DEFAULT)", string(key), string(key)))
+				}
+			}
+			return false
+		})
+	}
+	return describe(problems)
+}
+
+var configRef = ast.InputRootRef.Append(ast.StringTerm("config"))
+
+func definedData(compiler *ast.Compiler, ref ast.Ref) bool {
+	prefix := ref.ConstantPrefix()
+	return len(compiler.GetRulesForVirtualDocument(prefix)) > 0 || len(compiler.GetRulesWithPrefix(prefix)) > 0
+}
+
+// enumsOf maps a reference such as input.actor.kind to the values that the
+// schema allows there.
+func enumsOf(schema []byte) (map[string][]string, error) {
+	var root map[string]any
+	if err := util.UnmarshalJSON(schema, &root); err != nil {
+		return nil, fmt.Errorf("read the input schema: %w", err)
+	}
+	enums := map[string][]string{}
+	var walk func(ref ast.Ref, schema map[string]any)
+	walk = func(ref ast.Ref, schema map[string]any) {
+		if list, ok := schema["enum"].([]any); ok {
+			for _, value := range list {
+				enums[ref.String()] = append(enums[ref.String()], fmt.Sprint(value))
+			}
+		}
+		properties, _ := schema["properties"].(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(properties)) {
+			if property, ok := properties[name].(map[string]any); ok {
+				walk(ref.Append(ast.StringTerm(name)), property)
+			}
+		}
+	}
+	walk(ast.InputRootRef, root)
+	return enums, nil
+}

@@ -1,0 +1,342 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mollyguard/mollyguard/engine"
+	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/policies"
+)
+
+var options = engine.Options{Schema: policies.Schema()}
+
+func embedded() engine.Source { return engine.Source{Name: "embedded", FS: policies.Embedded()} }
+
+// own is a user's folder with one file.
+func own(rego string) engine.Source {
+	return engine.Source{Name: "own", FS: fstest.MapFS{"own.rego": {Data: []byte(rego)}}}
+}
+
+const freeze = `package mollyguard
+
+violation contains {"policy": "freeze", "severity": "low", "message": message, "break_glass": "never"} if {
+	input.target.labels.freeze == "true"
+	message := sprintf("%s is frozen", [input.target.name])
+}
+`
+
+func TestAProductionDeleteIsAViolationAndADevDeleteIsNot(t *testing.T) {
+	set, err := engine.Compile(t.Context(), []engine.Source{embedded(), own(freeze)}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	production := operation.Production{Is: true, Because: []string{"label env=production"}}
+	productionDelete := operation.Violation{
+		Policy: "production-delete", Severity: operation.High, BreakGlass: operation.BreakGlass{Approvals: 1},
+		Message: "production must not be deleted",
+	}
+	frozen := operation.Violation{
+		Policy: "freeze", Severity: operation.Low, BreakGlass: operation.BreakGlass{Never: true}, Message: "web is frozen",
+	}
+	target := operation.Target{Reference: operation.Reference{Name: "web"}, Labels: map[string]string{"freeze": "true"}}
+	for _, tt := range []struct {
+		name string
+		op   operation.Operation
+		want []operation.Violation
+	}{
+		{"a production delete", operation.Operation{Verb: operation.Delete, Production: production}, []operation.Violation{productionDelete}},
+		{"a dev delete", operation.Operation{Verb: operation.Delete}, nil},
+		{"a production update", operation.Operation{Verb: operation.Update, Production: production}, nil},
+		{"an own policy", operation.Operation{Verb: operation.Update, Target: target}, []operation.Violation{frozen}},
+		{"two policies, sorted", operation.Operation{Verb: operation.Delete, Production: production, Target: target}, []operation.Violation{frozen, productionDelete}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := set.Evaluate(t.Context(), &tt.op, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("violations (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAPolicyThatCouldSilentlyNotFireIsRefusedWithFileAndLine(t *testing.T) {
+	rule := func(body string) string {
+		return "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if {\n\t" + body + "\n}\n"
+	}
+	for _, tt := range []struct{ name, rego, want string }{
+		{"a misspelt field", rule(`input.tarrget.name == "x"`), `own/own.rego:4: undefined ref: input.tarrget.name: input has no field "tarrget", it has actor,`},
+		{"a misspelt field of a field", rule(`input.target.nmae == "x"`), `own/own.rego:4: undefined ref: input.target.nmae: input.target has no field "nmae", it has annotations,`},
+		{"a misspelt field behind a variable", rule("t := input.target\n\tt.nmae == \"x\""), `own/own.rego:5: undefined ref: t.nmae`},
+		{"a field that only exists in the message", "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": input.target.nam} if input.dry_run\n", "own/own.rego:3: undefined ref: input.target.nam"},
+		{"a misspelt verb", rule(`input.verb == "delte"`), `own/own.rego:4: input.verb is never "delte": it is one of delete, evict,`},
+		{"a misspelt verb on the left", rule(`"delte" == input.verb`), `own/own.rego:4: input.verb is never "delte"`},
+		{"a misspelt verb in a set", rule(`input.verb in {"delete", "evcit"}`), `own/own.rego:4: input.verb is never "evcit"`},
+		{"a misspelt actor kind", rule(`input.actor.kind != "humen"`), `own/own.rego:4: input.actor.kind is never "humen"`},
+		{"another package", "package mollygaurd\n\nviolation contains 1 if true\n", "own/own.rego:1: package mollygaurd is never evaluated"},
+		{"another rule", strings.Replace(rule("true"), "violation", "violations", 1), "own/own.rego:3: rule violations is never evaluated"},
+		{"a violation that is no set", "package mollyguard\n\nviolation := {\"policy\": \"p\"} if input.dry_run\n", "own/own.rego:3: violation is a set"},
+		{"a policy without a constant name", strings.Replace(rule("true"), `"p"`, "input.verb", 1), "own/own.rego:3: the violation needs a constant name"},
+		{"data that does not exist", rule(`data.limits.max > 1`), "own/own.rego:4: data.limits.max does not exist"},
+		{"a helper of the wrong package", rule(`data.mollyguard.lib._prod`), "own/own.rego:4: data.mollyguard.lib._prod does not exist"},
+		{"configuration that is not set", rule(`input.config.team == "x"`), "own/own.rego:4: input.config.team is not set"},
+		{"the network", rule(`http.send({"method": "get", "url": "http://127.0.0.1"}).status_code == 200`), "own/own.rego:4: undefined function http.send"},
+		{"name resolution", rule(`net.lookup_ip_addr("x")`), "own/own.rego:4: undefined function net.lookup_ip_addr"},
+		{"the environment", rule(`opa.runtime().env.HOME == "x"`), "own/own.rego:4: undefined function opa.runtime"},
+		{"an unused variable", rule("x := 1"), "own/own.rego:4: assigned var x unused"},
+		{"Rego before v1", "package mollyguard\n\nviolation[v] { v := 1 }\n", "own/own.rego:3: "},
+		{"a syntax error", rule("input.verb =="), "own/own.rego:5: "},
+		{"an empty file", "", "own/own.rego:1: "},
+		{"a policy that is there already", strings.Replace(rule("input.dry_run"), `"p"`, `"production-delete"`, 1), `policy "production-delete" is defined in`},
+		{"METADATA that speaks of another policy", "package mollyguard\n\n# METADATA\n# custom:\n#   policy: q\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if input.dry_run\n", `METADATA calls the policy "q", the rule "p"`},
+		{"a policy that denies what must be allowed", rule("true"), `must be allowed, but policy "p" says: m`},
+		{"a malformed violation", strings.Replace(rule("input.production.is"), `"low"`, `"lo"`, 1), "severity is not one of"},
+		{"a violation with a misspelt key", strings.Replace(rule("input.production.is"), `"message"`, `"mesage"`, 1), `unknown key "mesage"`},
+		{"a built-in that fails", rule(`to_number(input.target.name) == 1`), "eval_builtin_error: to_number"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := engine.Compile(t.Context(), []engine.Source{embedded(), own(tt.rego)}, options)
+			if err == nil {
+				t.Fatal("compiled")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got:  %v\nwant: …%s…", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFoldersThatHoldNoPoliciesAreRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		fs   fs.FS
+		want string
+	}{
+		{"an empty folder", fstest.MapFS{}, "own: no policy in here"},
+		{"a folder with only tests", fstest.MapFS{"a_test.rego": {Data: []byte("package a_test\n")}}, "own: no policy in here"},
+		{"a file that is too large", fstest.MapFS{"a.rego": {Data: make([]byte, 1<<20+1)}}, "read policies from own: a.rego: larger than 1024 KiB"},
+		{"too many files", manyFiles(1001), "read policies from own: more than 1000 policy files"},
+		{"a folder that is not there", brokenFS{}, "read policies from own: "},
+		{"a failing test", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "own_test.rego": {Data: []byte("package own_test\n\ntest_it if 1 == 2\n")}}, "own/own_test.rego:3: test_it failed"},
+		{"a test that is never run", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "own_test.rego": {Data: []byte("package own_test\n\ntets_it if 1 == 2\n")}}, "own/own_test.rego:3: rule tets_it is never run"},
+		{"a canary that keeps silent", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"deny","operation":{}}`)}}, `own/canary_x.json: canary "x" must be denied, but no policy fires`},
+		{"a canary with a misspelt field", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"deny","operation":{"vreb":"delete"}}`)}}, `own/canary_x.json: read canary: json: unknown field "vreb"`},
+		{"a canary that expects something else", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"maybe"}`)}}, `own/canary_x.json: read canary: expect is "maybe"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := engine.Compile(t.Context(), []engine.Source{embedded(), {Name: "own", FS: tt.fs}}, options)
+			if err == nil {
+				t.Fatal("compiled")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got:  %v\nwant: …%s…", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAnOwnSetWithoutCanariesIsRefused(t *testing.T) {
+	_, err := engine.Compile(t.Context(), []engine.Source{own(freeze)}, options)
+	if want := "policies need a canary_*.json"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want …%s…", err, want)
+	}
+}
+
+func TestAMountedConfigMapIsReadOnce(t *testing.T) {
+	folder := fstest.MapFS{
+		"own.rego":                       {Data: []byte(freeze)},
+		"..data/own.rego":                {Data: []byte(freeze)},
+		"..2026_11_21_03_12_47/own.rego": {Data: []byte(freeze)},
+	}
+	set, err := engine.Compile(t.Context(), []engine.Source{embedded(), {Name: "own", FS: folder}}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range set.Policies() {
+		names = append(names, p.Name)
+	}
+	want := []string{"freeze", "production-delete", "production-empty", "production-evict", "production-scale-to-zero", "production-unknown", "production-unprotect"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("policies (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryEmbeddedPolicyIsDocumented(t *testing.T) {
+	set, err := engine.Compile(t.Context(), []engine.Source{embedded()}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range set.Policies() {
+		if p.Title == "" || p.Description == "" || p.Severity == "" || p.Runbook == "" {
+			t.Errorf("%s: METADATA lacks title, description, custom.severity or custom.runbook: %+v", p.Name, p)
+		}
+		if _, err := fs.Stat(policies.Embedded(), strings.ReplaceAll(p.Name, "-", "_")+"_test.rego"); err != nil {
+			t.Errorf("%s has no test beside it: %v", p.Name, err)
+		}
+	}
+}
+
+func TestPoliciesSeeWhatTheyMentionAndNothingElse(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		path       []string
+		want       bool
+	}{
+		{"a field that is mentioned", `input.target.name == "x"`, []string{"target", "name"}, true},
+		{"a field beside it", `input.target.name == "x"`, []string{"target", "annotations"}, false},
+		{"a field below one that is mentioned", `count(input.target.annotations) > 3`, []string{"target", "annotations"}, true},
+		{"a field behind a variable", "t := input.target\n\tt.name == \"x\"", []string{"target", "annotations"}, true},
+		{"a field chosen at run time", `some k in ["name"]` + "\n\tinput.target[k] == \"x\"", []string{"target", "annotations"}, true},
+		{"a field inside a reference", `input.target.labels[input.target.uid] == "x"`, []string{"target", "uid"}, true},
+		{"the whole input as an argument", `_is(input)`, []string{"target", "annotations"}, true},
+		{"the whole input in a comprehension", `count([x | x := input]) > 3`, []string{"target", "annotations"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rego := "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if {\n\t" + tt.body + "\n}\n\n_is(i) if i.target.annotations.x == \"y\"\n"
+			set, err := engine.Compile(t.Context(), []engine.Source{embedded(), own(rego)}, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := set.Reads(tt.path...); got != tt.want {
+				t.Errorf("Reads(%v) = %v", tt.path, got)
+			}
+		})
+	}
+}
+
+func TestAPolicyThatReadsTheWholeInputSeesAllOfIt(t *testing.T) {
+	const rego = `package mollyguard
+
+violation contains {"policy": "p", "severity": "low", "message": json.marshal(_whole(input))} if input.target.name == "whole"
+
+_whole(x) := x
+`
+	opts := options
+	opts.Config = map[string]any{"max": 3, "teams": []any{"a"}}
+	set, err := engine.Compile(t.Context(), []engine.Source{embedded(), own(rego)}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := operation.Operation{
+		Surface: operation.Kubernetes, Verb: operation.Update, Time: time.Date(2026, 11, 21, 3, 12, 47, 0, time.UTC),
+		Actor:      operation.Actor{Identity: operation.Identity{Name: "alice", Kind: operation.Human}, Groups: []string{"dev"}},
+		Target:     operation.Target{Reference: operation.Reference{Name: "whole"}, Labels: map[string]string{"a": "b"}},
+		Dependents: []operation.Dependents{{Kind: "Pod", Count: 3, Production: 1, Names: []string{"web-1"}}},
+	}
+	got, err := set.Evaluate(t.Context(), &op, &operation.Grant{ID: "g", Approvals: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"actor":{"credential":"","groups":["dev"],"kind":"human","name":"alice","uid":"","via":""},"changes":[],"config":{"max":3,"teams":["a"]},` +
+		`"dependents":[{"count":3,"kind":"Pod","names":["web-1"],"production":1}],"dry_run":false,"grant":{"approvals":2,"id":"g"},"phase":"",` +
+		`"production":{"because":[],"is":false},"source":{"uid":""},"surface":"kubernetes","target":{"annotations":{},"cluster":"","group":"","kind":"",` +
+		`"labels":{"a":"b"},"location":"","name":"whole","namespace":"","namespace_labels":{},"project":"","ref":"","resource":"","uid":""},` +
+		`"time":"2026-11-21T03:12:47Z","unknown":[],"verb":"update"}`
+	if len(got) != 1 {
+		t.Fatalf("violations: %+v", got)
+	}
+	if diff := cmp.Diff(want, got[0].Message); diff != "" {
+		t.Errorf("input (-want +got):\n%s", diff)
+	}
+}
+
+func TestAReloadThatFailsKeepsTheLastGoodSetAndSaysSo(t *testing.T) {
+	folder := fstest.MapFS{"own.rego": {Data: []byte(freeze)}}
+	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+	e, err := engine.New(t.Context(), engine.Config{
+		Sources: []engine.Source{embedded(), {Name: "own", FS: folder}}, Options: options,
+		Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := e.Current()
+
+	folder["own.rego"] = &fstest.MapFile{Data: []byte("package mollyguard\n\nviolation contains {")}
+	if _, err := e.Reload(t.Context()); err == nil {
+		t.Fatal("a broken file was reloaded")
+	}
+	if e.Current() != good {
+		t.Error("the last good set was replaced")
+	}
+	if stale := e.Stale(); stale == nil || !strings.Contains(stale.Error(), "rejected at 2026-11-21T03:00:00Z") || !strings.Contains(stale.Error(), "own/own.rego:3") {
+		t.Errorf("Stale() = %v", stale)
+	}
+
+	folder["own.rego"] = &fstest.MapFile{Data: []byte(strings.Replace(freeze, "frozen", "on ice", 1))}
+	changed, err := e.Reload(t.Context())
+	if err != nil || !changed {
+		t.Fatalf("Reload() = %v, %v", changed, err)
+	}
+	if stale := e.Stale(); stale != nil {
+		t.Errorf("still stale: %v", stale)
+	}
+	if changed, err := e.Reload(t.Context()); err != nil || changed {
+		t.Errorf("a reload without a change: %v, %v", changed, err)
+	}
+
+	delete(folder, "own.rego")
+	if _, err := e.Reload(t.Context()); err == nil {
+		t.Error("a folder that lost its policies was accepted")
+	}
+}
+
+func TestAnEvaluationThatTakesTooLongIsAnErrorAndNotAnAnswer(t *testing.T) {
+	set, err := engine.Compile(t.Context(), []engine.Source{embedded()}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	op := operation.Operation{Verb: operation.Delete, Production: operation.Production{Is: true}}
+	if violations, err := set.Evaluate(ctx, &op, nil); err == nil {
+		t.Errorf("got %v and no error", violations)
+	}
+}
+
+func manyFiles(n int) fs.FS {
+	folder := fstest.MapFS{}
+	for i := range n {
+		folder[fmt.Sprintf("f%d.rego", i)] = &fstest.MapFile{Data: []byte(freeze)}
+	}
+	return folder
+}
+
+type brokenFS struct{}
+
+func (brokenFS) Open(string) (fs.File, error) { return nil, errors.New("no such folder") }
+
+func BenchmarkEvaluate(b *testing.B) {
+	set, err := engine.Compile(b.Context(), []engine.Source{embedded()}, options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, bb := range []struct {
+		name string
+		op   operation.Operation
+	}{
+		{"denied", operation.Operation{Verb: operation.Delete, Production: operation.Production{Is: true}}},
+		{"allowed", operation.Operation{Verb: operation.Delete}},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := set.Evaluate(b.Context(), &bb.op, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

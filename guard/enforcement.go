@@ -1,0 +1,128 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// EnforcementRule says what the violations of some policies do in some scope.
+// An empty list is no restriction. The first rule that fits decides; where none
+// does, a violation denies.
+type EnforcementRule struct {
+	// Policies are policy names.
+	Policies []string
+	// Namespaces and Actors are patterns for whole names. A cluster-scoped
+	// target has no namespace, except that a Namespace counts as its own.
+	Namespaces []string
+	Actors     []string
+	Action     operation.Enforcement
+}
+
+type enforcement []enforcementRule
+
+type enforcementRule struct {
+	policies           []string
+	namespaces, actors patterns
+	action             operation.Enforcement
+}
+
+func newEnforcement(rules []EnforcementRule) (enforcement, error) {
+	var list enforcement
+	var errs []error
+	for i, rule := range rules {
+		field := fmt.Sprintf("enforcement[%d]", i)
+		if !slices.Contains(rule.Action.Values(), string(rule.Action)) {
+			errs = append(errs, fmt.Errorf("%s.action: %q is not one of %v", field, rule.Action, rule.Action.Values()))
+		}
+		namespaces, err := newPatterns(field+".namespaces", rule.Namespaces)
+		errs = append(errs, err)
+		actors, err := newPatterns(field+".actors", rule.Actors)
+		errs = append(errs, err)
+		list = append(list, enforcementRule{rule.Policies, namespaces, actors, rule.Action})
+	}
+	return list, errors.Join(errs...)
+}
+
+func (e enforcement) of(policy string, op *operation.Operation) operation.Enforcement {
+	namespace := op.Target.Namespace
+	if op.Target.Group == "" && op.Target.Resource == "namespaces" {
+		namespace = op.Target.Name
+	}
+	for _, rule := range e {
+		if (len(rule.policies) == 0 || slices.Contains(rule.policies, policy)) &&
+			(len(rule.namespaces) == 0 || rule.namespaces.match(namespace)) &&
+			(len(rule.actors) == 0 || rule.actors.match(op.Actor.Name)) {
+			return rule.action
+		}
+	}
+	return operation.EnforceDeny
+}
+
+func outcomeOf(e operation.Enforcement) operation.Outcome {
+	switch e {
+	case operation.EnforceWarn:
+		return operation.OutcomeWarn
+	case operation.EnforceAlert:
+		return operation.OutcomeAlert
+	case operation.EnforceOff:
+		return operation.OutcomeAllow
+	default:
+		return operation.OutcomeDeny
+	}
+}
+
+// strength orders the outcomes that violations lead to.
+var strength = []operation.Outcome{operation.OutcomeAllow, operation.OutcomeAlert, operation.OutcomeWarn, operation.OutcomeDeny}
+
+func stronger(a, b operation.Outcome) operation.Outcome {
+	if slices.Index(strength, b) > slices.Index(strength, a) {
+		return b
+	}
+	return a
+}
+
+// Exemption lets actors through whatever policies say. It shows in the decision.
+type Exemption struct {
+	// Name is what the decision shows; required.
+	Name string
+	// Actors are patterns for whole user names; at least one.
+	Actors []string
+}
+
+type exemptions []exemption
+
+type exemption struct {
+	name   string
+	actors patterns
+}
+
+func newExemptions(list []Exemption) (exemptions, error) {
+	var parsed exemptions
+	var errs []error
+	for i, e := range list {
+		field := fmt.Sprintf("exempt[%d]", i)
+		if e.Name == "" {
+			errs = append(errs, fmt.Errorf("%s.name: missing: a decision shows it", field))
+		}
+		if len(e.Actors) == 0 {
+			errs = append(errs, fmt.Errorf("%s.actors: missing: an exemption for everybody is no guard", field))
+		}
+		actors, err := newPatterns(field+".actors", e.Actors)
+		errs = append(errs, err)
+		parsed = append(parsed, exemption{e.Name, actors})
+	}
+	return parsed, errors.Join(errs...)
+}
+
+// find returns the name of the first exemption that covers the actor of op.
+func (e exemptions) find(op *operation.Operation) (string, bool) {
+	for _, exemption := range e {
+		if exemption.actors.match(op.Actor.Name) {
+			return exemption.name, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,200 @@
+// Package guard decides. Every surface hands it an operation and gets a decision
+// back; the way from one to the other is the same for all of them:
+//
+//	production → policies → enforcement → exemption → record
+//
+// The package owns that order and nothing else. What policies say, where records
+// go and how an operation was read belong to others, behind the small interfaces
+// declared here.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// Evaluator says what the policies hold against an operation. The violations
+// carry no Enforcement. An error means that the policies could not be asked. It
+// is called concurrently.
+type Evaluator interface {
+	Evaluate(ctx context.Context, op *operation.Operation, grant *operation.Grant) ([]operation.Violation, error)
+}
+
+// Recorder keeps decisions. When Record returns nil the decision is where it
+// will be found later. It is called concurrently.
+type Recorder interface {
+	Record(ctx context.Context, decision operation.Decision) error
+}
+
+// Options says what a Guard is made of. Evaluator, Recorder and Entropy are
+// required.
+type Options struct {
+	Evaluator Evaluator
+	Recorder  Recorder
+
+	Production  ProductionRules
+	Enforcement []EnforcementRule
+	Exempt      []Exemption
+
+	// DryRunEnforcement turns every denial, and every failure to decide, into a
+	// warning: for a first installation that must not stop anybody.
+	DryRunEnforcement bool
+	// UnknownIsNotProduction is for offline review only, where there is no
+	// cluster to ask: what is unknown is listed, but does not make a target
+	// production.
+	UnknownIsNotProduction bool
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Entropy makes decision ids unguessable; crypto/rand.Reader, except in tests.
+	Entropy io.Reader
+	// Log is told what could not be recorded; nil discards.
+	Log *slog.Logger
+	// Registerer takes the metrics; nil means none.
+	Registerer prometheus.Registerer
+}
+
+// Guard decides. It may be used concurrently.
+type Guard struct {
+	evaluator   Evaluator
+	recorder    Recorder
+	production  production
+	enforcement enforcement
+	exempt      exemptions
+
+	dryRunEnforcement      bool
+	unknownIsNotProduction bool
+
+	now     func() time.Time
+	log     *slog.Logger
+	metrics metrics
+
+	entropyLock sync.Mutex
+	entropy     io.Reader
+}
+
+// New returns a Guard, or an error that lists every rule that does not parse.
+func New(opts Options) (*Guard, error) {
+	if opts.Evaluator == nil || opts.Recorder == nil || opts.Entropy == nil {
+		return nil, errors.New("guard: Evaluator, Recorder and Entropy are required")
+	}
+	production, productionErr := newProduction(opts.Production)
+	enforcement, enforcementErr := newEnforcement(opts.Enforcement)
+	exempt, exemptErr := newExemptions(opts.Exempt)
+	if err := errors.Join(productionErr, enforcementErr, exemptErr); err != nil {
+		return nil, err
+	}
+	g := &Guard{
+		evaluator: opts.Evaluator, recorder: opts.Recorder,
+		production: production, enforcement: enforcement, exempt: exempt,
+		dryRunEnforcement: opts.DryRunEnforcement, unknownIsNotProduction: opts.UnknownIsNotProduction,
+		now: opts.Now, log: opts.Log, metrics: newMetrics(opts.Registerer), entropy: opts.Entropy,
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	return g, nil
+}
+
+// Decide judges an operation and records the decision before returning it.
+//
+// It always returns a decision. One that could not be reached has the outcome
+// undecided and says why in Error; so has one that would let production be
+// touched but could not be recorded. A refusal that could not be recorded stays
+// a refusal.
+func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.Decision {
+	start := g.now()
+	op.Time = start.UTC().Truncate(time.Millisecond)
+	op.Production = g.production.judge(&op, !g.unknownIsNotProduction)
+
+	violations, err := g.evaluator.Evaluate(ctx, &op, nil)
+	decision := g.decisionOn(&op, violations, err)
+	decision = g.record(ctx, decision)
+	g.metrics.observe(decision, g.now().Sub(start))
+	return decision
+}
+
+// Undecidable is the decision on something that could not even be read as an
+// operation: op holds what is known of it. It is recorded like any other.
+func (g *Guard) Undecidable(ctx context.Context, op operation.Operation, cause error) operation.Decision {
+	op.Time = g.now().UTC().Truncate(time.Millisecond)
+	decision := g.record(ctx, g.decisionOn(&op, nil, cause))
+	g.metrics.observe(decision, 0)
+	return decision
+}
+
+func (g *Guard) decisionOn(op *operation.Operation, violations []operation.Violation, err error) operation.Decision {
+	decision := operation.Decision{
+		ID: g.newID(op.Time), Time: op.Time,
+		Surface: op.Surface, Verb: op.Verb, Phase: op.Phase,
+		Actor: op.Actor.Identity, Target: op.Target.Reference,
+		Production: op.Production, Changes: op.Changes, Dependents: op.Dependents,
+		Violations: violations, DryRun: op.DryRun, Unknown: op.Unknown, Source: op.Source,
+	}
+	if err != nil {
+		decision.Outcome, decision.Error = operation.OutcomeUndecided, err.Error()
+	} else {
+		decision.Outcome = operation.OutcomeAllow
+		for i := range violations {
+			violations[i].Enforcement = g.enforcement.of(violations[i].Policy, op)
+			decision.Outcome = stronger(decision.Outcome, outcomeOf(violations[i].Enforcement))
+		}
+	}
+	if decision.Outcome == operation.OutcomeAllow {
+		return decision
+	}
+	if name, ok := g.exempt.find(op); ok {
+		decision.Outcome, decision.Exempt = operation.OutcomeAllow, name
+	} else if g.dryRunEnforcement && decision.Refused() {
+		decision.Outcome = operation.OutcomeWarn
+		for i := range violations {
+			if violations[i].Enforcement == operation.EnforceDeny {
+				violations[i].Enforcement = operation.EnforceWarn
+			}
+		}
+	}
+	return decision
+}
+
+// record keeps the decision. What destroys nothing, what is not production and
+// what the cluster's own controllers do may go on without a record: refusing it
+// would turn a full disk into an outage.
+func (g *Guard) record(ctx context.Context, decision operation.Decision) operation.Decision {
+	err := g.recorder.Record(ctx, decision)
+	if err == nil {
+		return decision
+	}
+	g.metrics.unrecorded.Inc()
+	g.log.Error("decision not recorded", "error", err, "decision", decision.ID, "outcome", decision.Outcome)
+	mayGoOn := !decision.Production.Is || decision.Verb == operation.Update ||
+		decision.Actor.Kind == operation.Controller || g.dryRunEnforcement
+	if !decision.Refused() && !mayGoOn {
+		decision.Outcome, decision.Error = operation.OutcomeUndecided, fmt.Sprintf("record the decision: %v", err)
+	}
+	return decision
+}
+
+// newID returns a ULID (https://github.com/ulid/spec). A source of entropy that
+// fails leaves the time alone, which still tells decisions apart for a person.
+func (g *Guard) newID(at time.Time) string {
+	g.entropyLock.Lock()
+	defer g.entropyLock.Unlock()
+	id, err := ulid.New(ulid.Timestamp(at), g.entropy)
+	if err != nil {
+		g.log.Error("no entropy for a decision id", "error", err)
+	}
+	return id.String()
+}

@@ -1,0 +1,184 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// ProductionRules say what production is. The zero value calls nothing
+// production but what is unknown.
+type ProductionRules struct {
+	// WholeCluster makes everything production.
+	WholeCluster bool
+	// Selectors are label selectors; an object that one of them matches is
+	// production, and so is all in a namespace that one of NamespaceSelectors
+	// matches. The syntax is kubectl's -l.
+	Selectors          []string
+	NamespaceSelectors []string
+	// Namespaces and Names are patterns for whole names (Go's RE2 syntax).
+	Namespaces []string
+	Names      []string
+}
+
+type production struct {
+	wholeCluster                  bool
+	selectors, namespaceSelectors []labels.Selector
+	namespaces, names             patterns
+}
+
+func newProduction(rules ProductionRules) (production, error) {
+	p := production{wholeCluster: rules.WholeCluster}
+	var errs [4]error
+	p.selectors, errs[0] = parseSelectors("production.selectors", rules.Selectors)
+	p.namespaceSelectors, errs[1] = parseSelectors("production.namespaceSelectors", rules.NamespaceSelectors)
+	p.namespaces, errs[2] = newPatterns("production.namespaces", rules.Namespaces)
+	p.names, errs[3] = newPatterns("production.names", rules.Names)
+	return p, errors.Join(errs[:]...)
+}
+
+func parseSelectors(field string, texts []string) ([]labels.Selector, error) {
+	var selectors []labels.Selector
+	var errs []error
+	for i, text := range texts {
+		selector, err := ParseSelector(text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s[%d]: %w", field, i, err))
+			continue
+		}
+		selectors = append(selectors, selector)
+	}
+	return selectors, errors.Join(errs...)
+}
+
+// ParseSelector parses a label selector in kubectl's -l syntax. The empty one is
+// refused: it would match everything, which WholeCluster says better.
+func ParseSelector(text string) (labels.Selector, error) {
+	selector, err := labels.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("label selector %q: %w", text, err)
+	}
+	if selector.Empty() {
+		return nil, errors.New("empty label selector: it would match everything")
+	}
+	return selector, nil
+}
+
+// judge says whether an operation touches production, by every rule that says
+// so. It reads the target as it was before the operation.
+func (p *production) judge(op *operation.Operation, unknownCounts bool) operation.Production {
+	var because []string
+	because = append(because, matching(p.selectors, op.Target.Labels, "label")...)
+	isNamespace := op.Target.Group == "" && op.Target.Resource == "namespaces"
+	namespace, namespaceLabels := op.Target.Namespace, op.Target.NamespaceLabels
+	if isNamespace {
+		namespace, namespaceLabels = op.Target.Name, nil
+		because = append(because, matching(p.namespaceSelectors, op.Target.Labels, "label")...)
+	}
+	if reasons := matching(p.namespaceSelectors, namespaceLabels, "label"); len(reasons) > 0 {
+		because = append(because, fmt.Sprintf("namespace %s has %s", namespace, strings.Join(reasons, ", ")))
+	}
+	if namespace != "" && p.namespaces.match(namespace) {
+		because = append(because, fmt.Sprintf("namespace %s is production by name", namespace))
+	}
+	if p.names.match(op.Target.Name) {
+		because = append(because, fmt.Sprintf("name %s is production by name", op.Target.Name))
+	}
+	if p.wholeCluster {
+		because = append(because, strings.TrimSpace("the whole cluster is production "+inParentheses(op.Target.Cluster)))
+	}
+	for _, dependents := range op.Dependents {
+		if dependents.Production > 0 {
+			because = append(because, fmt.Sprintf("%d production %s would go with it", dependents.Production, dependents.Kind))
+		}
+	}
+	if unknownCounts {
+		for _, unknown := range op.Unknown {
+			because = append(because, unknown+", and unknown counts as production")
+		}
+	}
+	because = distinct(because)
+	return operation.Production{Is: len(because) > 0, Because: because}
+}
+
+func inParentheses(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(" + s + ")"
+}
+
+// matching returns the labels that make a selector match, in words.
+func matching(selectors []labels.Selector, set map[string]string, word string) []string {
+	if len(set) == 0 && len(selectors) == 0 {
+		return nil
+	}
+	var reasons []string
+	for _, selector := range selectors {
+		if !selector.Matches(labels.Set(set)) {
+			continue
+		}
+		var parts []string
+		requirements, _ := selector.Requirements()
+		for _, requirement := range requirements {
+			if value, ok := set[requirement.Key()]; ok {
+				parts = append(parts, requirement.Key()+"="+value)
+			} else {
+				parts = append(parts, requirement.String())
+			}
+		}
+		reasons = append(reasons, word+" "+strings.Join(parts, ","))
+	}
+	return reasons
+}
+
+func distinct(list []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(s string) bool {
+		again := seen[s]
+		seen[s] = true
+		return again
+	})
+}
+
+// patterns match whole strings.
+type patterns []*regexp.Regexp
+
+func newPatterns(field string, texts []string) (patterns, error) {
+	var list patterns
+	var errs []error
+	for i, text := range texts {
+		pattern, err := ParsePattern(text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s[%d]: %w", field, i, err))
+			continue
+		}
+		list = append(list, pattern)
+	}
+	return list, errors.Join(errs...)
+}
+
+// ParsePattern compiles a pattern that matches whole strings.
+func ParsePattern(text string) (*regexp.Regexp, error) {
+	if text == "" {
+		return nil, errors.New("empty pattern: it would only match the empty name")
+	}
+	// Compiled alone first, so that "a)|(b" is not mended by the anchors.
+	if _, err := regexp.Compile(text); err != nil {
+		return nil, fmt.Errorf("pattern %q: %w", text, err)
+	}
+	return regexp.Compile(Anchored(text))
+}
+
+// Anchored makes a pattern match whole strings only.
+func Anchored(pattern string) string { return "^(?:" + pattern + ")$" }
+
+func (p patterns) match(s string) bool {
+	return slices.ContainsFunc(p, func(r *regexp.Regexp) bool { return r.MatchString(s) })
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/engine"
+	"github.com/mollyguard/mollyguard/guard"
+	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/policies"
+	"github.com/mollyguard/mollyguard/webhook"
+)
+
+// controlPlaneExemption is the exemption of the cluster's own machinery, as it
+// shows in decisions.
+const controlPlaneExemption = "kubernetes-control-plane"
+
+// assembly is the way from an AdmissionReview to a decision, put together from a
+// configuration. Every command that judges uses the same.
+type assembly struct {
+	engine   *engine.Engine
+	reviewer *webhook.Reviewer
+}
+
+// parts are what commands do not have in common.
+type parts struct {
+	lookup     webhook.Lookup
+	recorder   guard.Recorder
+	offline    bool
+	now        func() time.Time
+	log        *slog.Logger
+	registerer prometheus.Registerer
+}
+
+func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, error) {
+	e, err := engine.New(ctx, engine.Config{
+		Sources: sources(c), Options: engineOptions(c), Now: p.now, Log: p.log, Registerer: p.registerer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPolicyNames(c, e.Current()); err != nil {
+		return nil, err
+	}
+	g, err := guard.New(guard.Options{
+		Evaluator: e, Recorder: p.recorder,
+		Production: guard.ProductionRules{
+			WholeCluster: c.Production.WholeCluster,
+			Selectors:    c.Production.Selectors, NamespaceSelectors: c.Production.NamespaceSelectors,
+			Namespaces: c.Production.Namespaces, Names: c.Production.Names,
+		},
+		Enforcement: enforcementRules(c), Exempt: exemptions(c),
+		DryRunEnforcement: c.DryRunEnforcement, UnknownIsNotProduction: p.offline,
+		Now: p.now, Entropy: rand.Reader, Log: p.log, Registerer: p.registerer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	selectors, err := parseSelectors(c.Production.Selectors)
+	if err != nil {
+		return nil, err
+	}
+	namespaceSelectors, err := parseSelectors(c.Production.NamespaceSelectors)
+	if err != nil {
+		return nil, err
+	}
+	controlPlane, err := parsePatterns(c.Kubernetes.ControlPlane)
+	if err != nil {
+		return nil, err
+	}
+	agents, err := parsePatterns(c.Agents)
+	if err != nil {
+		return nil, err
+	}
+	return &assembly{engine: e, reviewer: webhook.NewReviewer(webhook.ReviewerOptions{
+		Decider: g, Lookup: p.lookup, Cluster: c.Cluster,
+		ControlPlane: controlPlane, Agents: agents,
+		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
+		ReadsAnnotations: func() bool { return e.Current().Reads("target", "annotations") },
+		Log:              p.log,
+	})}, nil
+}
+
+// loadConfig reads the file that --config names, or gives the defaults.
+func loadConfig(path string) (config.Configuration, error) {
+	if path == "" {
+		return config.Default(), nil
+	}
+	return config.Load(path)
+}
+
+func sources(c config.Configuration) []engine.Source {
+	var list []engine.Source
+	if *c.Policies.Embedded {
+		list = append(list, engine.Source{Name: "embedded", FS: policies.Embedded()})
+	}
+	for _, directory := range c.Policies.Directories {
+		list = append(list, engine.Source{Name: directory, FS: os.DirFS(directory)})
+	}
+	return list
+}
+
+func engineOptions(c config.Configuration) engine.Options {
+	return engine.Options{Schema: policies.Schema(), Config: c.Policies.Config}
+}
+
+// checkPolicyNames refuses an enforcement rule for a policy that is not there: a
+// misspelt name would leave the policy as it was.
+func checkPolicyNames(c config.Configuration, set *engine.Set) error {
+	var names []string
+	for _, p := range set.Policies() {
+		names = append(names, p.Name)
+	}
+	var errs []error
+	for i, rule := range c.Enforcement {
+		for _, name := range rule.Policies {
+			if !slices.Contains(names, name) {
+				errs = append(errs, fmt.Errorf("enforcement[%d].policies: no policy %q, there are %s", i, name, strings.Join(names, ", ")))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func enforcementRules(c config.Configuration) []guard.EnforcementRule {
+	var list []guard.EnforcementRule
+	for _, rule := range c.Enforcement {
+		list = append(list, guard.EnforcementRule{
+			Policies: rule.Policies, Namespaces: rule.Namespaces, Actors: rule.Actors, Action: rule.Action,
+		})
+	}
+	return list
+}
+
+func exemptions(c config.Configuration) []guard.Exemption {
+	var list []guard.Exemption
+	if len(c.Kubernetes.ControlPlane) > 0 {
+		list = append(list, guard.Exemption{Name: controlPlaneExemption, Actors: c.Kubernetes.ControlPlane})
+	}
+	for _, e := range c.Exempt {
+		list = append(list, guard.Exemption{Name: e.Name, Actors: e.Actors})
+	}
+	return list
+}
+
+func parseSelectors(texts []string) ([]labels.Selector, error) {
+	var list []labels.Selector
+	for _, text := range texts {
+		selector, err := guard.ParseSelector(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, selector)
+	}
+	return list, nil
+}
+
+func parsePatterns(texts []string) ([]*regexp.Regexp, error) {
+	var list []*regexp.Regexp
+	for _, text := range texts {
+		pattern, err := guard.ParsePattern(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, pattern)
+	}
+	return list, nil
+}
+
+// webhookConfiguration is what the API server should be told.
+func webhookConfiguration(c config.Configuration, caBundle []byte) (*admissionregistrationv1.ValidatingWebhookConfiguration, error) {
+	selectors, err := parseSelectors(c.Production.Selectors)
+	if err != nil {
+		return nil, err
+	}
+	namespaceSelectors, err := parseSelectors(c.Production.NamespaceSelectors)
+	if err != nil {
+		return nil, err
+	}
+	w := c.Kubernetes.Webhook
+	protected := admissionregistrationv1.FailurePolicyType(w.FailurePolicy.Protected)
+	other := admissionregistrationv1.FailurePolicyType(w.FailurePolicy.Other)
+	if c.DryRunEnforcement { // a guard that only warns must not stop anybody when it is down
+		protected, other = admissionregistrationv1.Ignore, admissionregistrationv1.Ignore
+	}
+	return webhook.Configuration(webhook.ConfigurationOptions{
+		Name: w.Name, URL: w.URL,
+		ServiceNamespace: w.Service.Namespace, ServiceName: w.Service.Name, ServicePort: w.Service.Port,
+		CABundle: caBundle, TimeoutSeconds: w.TimeoutSeconds,
+		FailProtected: protected, FailOther: other,
+		WholeCluster: c.Production.WholeCluster, Nodes: c.Kubernetes.Nodes,
+		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
+		Namespaces: c.Production.Namespaces, Names: c.Production.Names,
+		ControlPlane: c.Kubernetes.ControlPlane,
+	}), nil
+}
+
+// outcomes counts what was decided, for an exit code.
+type outcomes struct{ denied, undecided int }
+
+func (o *outcomes) add(d operation.Decision) {
+	switch d.Outcome {
+	case operation.OutcomeDeny:
+		o.denied++
+	case operation.OutcomeUndecided:
+		o.undecided++
+	}
+}
+
+// err is nil if all was allowed. What could not be decided weighs more than what
+// was denied: the caller knows less than it thinks.
+func (o outcomes) err() error {
+	switch {
+	case o.undecided > 0:
+		return &exitError{code: exitUndecided}
+	case o.denied > 0:
+		return &exitError{code: exitDenied}
+	}
+	return nil
+}

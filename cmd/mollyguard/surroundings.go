@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/mollyguard/mollyguard/certs"
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/kube"
+	"github.com/mollyguard/mollyguard/webhook"
+)
+
+// surroundings are what differs between a server in a cluster, one beside it,
+// and one without any.
+type surroundings struct {
+	lookup       webhook.Lookup
+	certificates certs.Source
+	observe      func(webhook.Answer)
+	// synced says why caches are not ready, or nil.
+	synced func() error
+	// run are to run as long as the server.
+	run []func(ctx context.Context) error
+}
+
+func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
+	restConfig, inCluster, err := kube.Connect(o.kubeconfig, "mollyguard/"+version())
+	if err != nil {
+		return nil, err
+	}
+	if restConfig == nil {
+		return withoutCluster(s, c, o, log)
+	}
+	if o.objects != "" {
+		return nil, usageError("leave --objects out: the cluster knows better", "--objects is for a server without a cluster")
+	}
+	return withCluster(c, restConfig, inCluster, log, registerer)
+}
+
+func withoutCluster(s streams, c config.Configuration, o serveOptions, log *slog.Logger) (*surroundings, error) {
+	lookup, err := fileLookup(s, o.objects)
+	if err != nil {
+		return nil, err
+	}
+	if c.Certificates.Directory == "" && c.Certificates.Files.Certificate == "" {
+		return nil, &exitError{code: exitUndecided, err: errors.New("without a cluster there is no Secret for the serving certificate"),
+			hint: "set certificates.directory or certificates.files in the configuration, or name a cluster with --kubeconfig"}
+	}
+	source, err := certificates(c, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	return &surroundings{lookup: lookup, certificates: source, observe: func(webhook.Answer) {}, synced: func() error { return nil }}, nil
+}
+
+func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
+	clients, err := kubernetes.NewForConfig(restConfig)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	fetcher, err := metadata.NewForConfig(restConfig)
+	if err != nil {
+		return nil, fmt.Errorf("make a metadata client: %w", err)
+	}
+	httpClient, err := rest.HTTPClientFor(restConfig)
+	if err != nil {
+		return nil, fmt.Errorf("make an HTTP client: %w", err)
+	}
+	mapper, err := apiutil.NewDynamicRESTMapper(restConfig, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("make a REST mapper: %w", err)
+	}
+	caches, err := cache.New(restConfig, cache.Options{
+		HTTPClient: httpClient, Scheme: scheme.Scheme, Mapper: mapper,
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {
+				Field: fields.OneTermEqualSelector("metadata.name", c.Kubernetes.Webhook.Name),
+			},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make caches: %w", err)
+	}
+	source, err := certificates(c, clients, log)
+	if err != nil {
+		return nil, err
+	}
+	state := &cacheState{}
+	env := &surroundings{
+		lookup:       webhook.NewClusterLookup(caches, fetcher, mapper),
+		certificates: source,
+		observe:      func(webhook.Answer) {},
+		synced:       state.err,
+		run: []func(context.Context) error{
+			caches.Start,
+			func(ctx context.Context) error { return state.wait(ctx, caches) },
+		},
+	}
+	if *c.Kubernetes.Events {
+		events := webhook.NewEvents(clients, scheme.Scheme)
+		env.observe = events.Observe
+		env.run = append(env.run, func(ctx context.Context) error {
+			<-ctx.Done()
+			events.Close()
+			return nil
+		})
+	}
+	if *c.Kubernetes.Webhook.Manage {
+		keep, err := configurationKeeper(c, restConfig, httpClient, caches, source, log, registerer)
+		if err != nil {
+			return nil, err
+		}
+		env.run = append(env.run, leading(c, clients, inCluster, log, keep))
+	}
+	return env, nil
+}
+
+// leading runs fn on one replica at a time. Outside the cluster there is one
+// server, and may be no namespace of ours to keep a lease in.
+func leading(c config.Configuration, clients kubernetes.Interface, inCluster bool, log *slog.Logger, fn func(context.Context) error) func(context.Context) error {
+	if !inCluster {
+		return fn
+	}
+	return func(ctx context.Context) error {
+		identity, err := os.Hostname() // the pod's name
+		if err != nil {
+			return fmt.Errorf("name this replica: %w", err)
+		}
+		lease := kube.Lease{
+			Clients: clients, Namespace: c.Kubernetes.Webhook.Service.Namespace, Name: "mollyguard", Identity: identity, Log: log,
+		}
+		return lease.Lead(ctx, func(ctx context.Context) {
+			if err := fn(ctx); err != nil {
+				log.Error("leader's work ended", "error", err)
+			}
+		})
+	}
+}
+
+// configurationKeeper keeps the webhook configuration. It looks at it when it
+// was changed, when the CA bundle was, and regularly.
+func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpClient httpClient, caches cache.Cache, source certs.Source, log *slog.Logger, registerer prometheus.Registerer) (func(context.Context) error, error) {
+	// Reads past the cache: what it writes has to follow from what is there now.
+	direct, err := client.New(restConfig, client.Options{HTTPClient: httpClient, Scheme: scheme.Scheme})
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	if _, err := webhookConfiguration(c, nil); err != nil {
+		return nil, err
+	}
+	keeper := webhook.NewConfigurationKeeper(webhook.ConfigurationKeeperOptions{
+		Client: direct, Log: log, Registerer: registerer,
+		Desired: func() *admissionregistrationv1.ValidatingWebhookConfiguration {
+			desired, err := webhookConfiguration(c, source.CABundle())
+			if err != nil {
+				panic(err) // the same call succeeded above
+			}
+			return desired
+		},
+	})
+	return func(ctx context.Context) error {
+		trigger := make(chan struct{}, 1)
+		changed := func() {
+			select {
+			case trigger <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
+		informer, err := caches.GetInformer(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{})
+		if err != nil {
+			return fmt.Errorf("watch the webhook configuration: %w", err)
+		}
+		registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { changed() },
+			UpdateFunc: func(any, any) { changed() },
+			DeleteFunc: func(any) { changed() },
+		})
+		if err != nil {
+			return fmt.Errorf("watch the webhook configuration: %w", err)
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error {
+			for {
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-source.Changed():
+					changed()
+				}
+			}
+		})
+		group.Go(func() error {
+			// Asking for calls before there is a certificate to answer them with
+			// would refuse what they are about.
+			for source.Ready() != nil && ctx.Err() == nil {
+				pause(ctx, certificatePoll)
+			}
+			return keeper.Run(ctx, trigger)
+		})
+		return errors.Join(group.Wait(), informer.RemoveEventHandler(registration))
+	}, nil
+}
+
+// certificatePoll is how often a starting server looks whether it has a
+// certificate yet; it has one within milliseconds.
+const certificatePoll = 100 * time.Millisecond
+
+// certificates chooses where the serving certificate comes from.
+func certificates(c config.Configuration, clients kubernetes.Interface, log *slog.Logger) (certs.Source, error) {
+	if files := c.Certificates.Files; files.Certificate != "" {
+		return certs.NewFiles(certs.FilesOptions{CertFile: files.Certificate, KeyFile: files.Key, CAFile: files.CA, Log: log})
+	}
+	var store certs.Store
+	var err error
+	if c.Certificates.Directory != "" {
+		store, err = certs.NewDirStore(c.Certificates.Directory)
+	} else {
+		store, err = certs.NewSecretStore(clients.CoreV1(), c.Certificates.Secret.Namespace, c.Certificates.Secret.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	names, ips := hosts(c)
+	return certs.NewKeeper(certs.KeeperOptions{Store: store, DNSNames: names, IPs: ips, Log: log})
+}
+
+// hosts are the names that the API server calls the webhook by.
+func hosts(c config.Configuration) (names []string, ips []net.IP) {
+	add := func(host string) {
+		if ip := net.ParseIP(host); ip != nil {
+			ips = append(ips, ip)
+		} else {
+			names = append(names, host)
+		}
+	}
+	if c.Kubernetes.Webhook.URL != "" {
+		if u, err := url.Parse(c.Kubernetes.Webhook.URL); err == nil { // validated by config
+			add(u.Hostname())
+		}
+	} else {
+		service := c.Kubernetes.Webhook.Service
+		add(service.Name + "." + service.Namespace + ".svc")
+	}
+	for _, host := range append(c.Certificates.DNSNames, c.Certificates.IPs...) {
+		add(host)
+	}
+	return names, ips
+}

@@ -1,0 +1,204 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/metadata"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// lookupTimeout bounds one question to the API server: what is not known by then
+// is unknown, and the answer must still arrive in time.
+const lookupTimeout = 2 * time.Second
+
+// ClusterLookup asks the cluster. Namespaces come from a cache; what the cache
+// does not have yet, and objects behind scales and evictions, which are rare,
+// are fetched, metadata only.
+type ClusterLookup struct {
+	cache   client.Reader
+	fetcher metadata.Interface
+	mapper  meta.RESTMapper
+}
+
+var _ Lookup = (*ClusterLookup)(nil)
+
+// NewClusterLookup returns a lookup. cache must serve PartialObjectMetadata of
+// namespaces.
+func NewClusterLookup(cache client.Reader, fetcher metadata.Interface, mapper meta.RESTMapper) *ClusterLookup {
+	return &ClusterLookup{cache: cache, fetcher: fetcher, mapper: mapper}
+}
+
+// NamespaceMetadata is the object that the cache must hold for ClusterLookup.
+func NamespaceMetadata() *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
+	return m
+}
+
+// NamespaceLabels implements Lookup.
+func (l *ClusterLookup) NamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
+	namespace := NamespaceMetadata()
+	err := l.cache.Get(ctx, client.ObjectKey{Name: name}, namespace)
+	if err == nil {
+		return namespace.Labels, nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return nil, err
+	}
+	found, err := l.get(ctx, ObjectKey{Version: "v1", Resource: "namespaces", Name: name}) // made a moment ago
+	if err != nil {
+		return nil, err
+	}
+	return found.Labels, nil
+}
+
+// Object implements Lookup.
+func (l *ClusterLookup) Object(ctx context.Context, key ObjectKey) (ObjectMeta, error) {
+	found, err := l.get(ctx, key)
+	if err != nil {
+		return ObjectMeta{}, err
+	}
+	m := ObjectMeta{UID: string(found.UID), Labels: found.Labels, Annotations: found.Annotations}
+	// Without a kind the resource's name is shown, which is no reason to fail.
+	if kind, err := l.mapper.KindFor(key.resource()); err == nil {
+		m.Kind = kind.Kind
+	}
+	return m, nil
+}
+
+func (l *ClusterLookup) get(ctx context.Context, key ObjectKey) (*metav1.PartialObjectMetadata, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	found, err := l.fetcher.Resource(key.resource()).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err):
+		return nil, fmt.Errorf("mollyguard may not get %s: see the ClusterRole mollyguard-reader", key.resource().GroupResource())
+	case apierrors.IsNotFound(err):
+		return nil, errors.New("not found")
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("no answer from the API server within %v", lookupTimeout)
+	case err != nil:
+		return nil, err
+	}
+	return found, nil
+}
+
+func (k ObjectKey) resource() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: k.Group, Version: k.Version, Resource: k.Resource}
+}
+
+// FileLookup answers from objects that kubectl printed, for offline review.
+type FileLookup struct {
+	namespaces map[string]map[string]string
+	objects    map[string]ObjectMeta
+}
+
+var _ Lookup = (*FileLookup)(nil)
+
+// maxObjects bounds a file of objects: the pods of a large cluster.
+const maxObjects = 1 << 28
+
+type printedObject struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Metadata   metav1.ObjectMeta `json:"metadata"`
+	Items      []json.RawMessage `json:"items"`
+}
+
+// NewFileLookup reads what `kubectl get … -o json` prints: an object or a List,
+// or several of them. A nil reader gives a lookup that knows nothing.
+func NewFileLookup(r io.Reader) (*FileLookup, error) {
+	l := &FileLookup{namespaces: map[string]map[string]string{}, objects: map[string]ObjectMeta{}}
+	if r == nil {
+		return l, nil
+	}
+	limited := &io.LimitedReader{R: r, N: maxObjects + 1}
+	decoder := json.NewDecoder(limited)
+	for {
+		var o printedObject
+		err := decoder.Decode(&o)
+		switch {
+		case limited.N <= 0:
+			return nil, fmt.Errorf("more than %d MiB", maxObjects>>20)
+		case errors.Is(err, io.EOF):
+			return l, nil
+		case err != nil:
+			return nil, fmt.Errorf("not what kubectl get -o json prints: %w", err)
+		}
+		if err := l.add(o); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (l *FileLookup) add(o printedObject) error {
+	if strings.HasSuffix(o.Kind, "List") && o.Metadata.Name == "" {
+		for i, item := range o.Items {
+			var inner printedObject
+			if err := json.NewDecoder(bytes.NewReader(item)).Decode(&inner); err != nil {
+				return fmt.Errorf("items[%d]: %w", i, err)
+			}
+			if inner.Kind == "" { // typed lists leave it out
+				inner.Kind, inner.APIVersion = strings.TrimSuffix(o.Kind, "List"), o.APIVersion
+			}
+			if err := l.add(inner); err != nil {
+				return fmt.Errorf("items[%d]: %w", i, err)
+			}
+		}
+		return nil
+	}
+	if o.Kind == "" || o.Metadata.Name == "" {
+		return errors.New("an object without kind or metadata.name: expected what kubectl get -o json prints")
+	}
+	group, _, found := strings.Cut(o.APIVersion, "/")
+	if !found {
+		group = ""
+	}
+	if group == "" && o.Kind == "Namespace" {
+		l.namespaces[o.Metadata.Name] = o.Metadata.Labels
+	}
+	// There is no discovery offline: the resource follows from the kind by the
+	// convention that Kubernetes itself uses when it has to guess.
+	plural, singular := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Group: group, Kind: o.Kind})
+	for _, resource := range []string{plural.Resource, singular.Resource} {
+		l.objects[objectID(group, resource, o.Metadata.Namespace, o.Metadata.Name)] = ObjectMeta{
+			Kind: o.Kind, UID: string(o.Metadata.UID), Labels: o.Metadata.Labels, Annotations: o.Metadata.Annotations,
+		}
+	}
+	return nil
+}
+
+func objectID(group, resource, namespace, name string) string {
+	return strings.Join([]string{group, resource, namespace, name}, "/")
+}
+
+var errNotGiven = errors.New("not among the given objects")
+
+// NamespaceLabels implements Lookup.
+func (l *FileLookup) NamespaceLabels(_ context.Context, name string) (map[string]string, error) {
+	labels, ok := l.namespaces[name]
+	if !ok {
+		return nil, errNotGiven
+	}
+	return labels, nil
+}
+
+// Object implements Lookup.
+func (l *FileLookup) Object(_ context.Context, key ObjectKey) (ObjectMeta, error) {
+	m, ok := l.objects[objectID(key.Group, key.Resource, key.Namespace, key.Name)]
+	if !ok {
+		return ObjectMeta{}, errNotGiven
+	}
+	return m, nil
+}

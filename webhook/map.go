@@ -1,0 +1,247 @@
+package webhook
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// mapper turns reviews into operations. It is pure: what has to be looked up in
+// the cluster is named in needs and filled in by the caller.
+type mapper struct {
+	cluster              string
+	controlPlane, agents []*regexp.Regexp
+	// selectors and namespaceSelectors say which labels mark production; an
+	// update that takes the last such label off unprotects.
+	selectors, namespaceSelectors []labels.Selector
+}
+
+// needs says what of the target is not in the review.
+type needs struct {
+	// namespace is the namespace whose labels are needed, or empty.
+	namespace string
+	// object says that the target's own labels are needed: reviews of
+	// sub-resources do not carry them.
+	object bool
+}
+
+// operation maps a review. ours is false for what Mollyguard has no say in:
+// CONNECT and updates of a status.
+func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours bool) {
+	op = operation.Operation{
+		Surface: operation.Kubernetes,
+		Phase:   operation.Requested,
+		Actor:   m.actor(r),
+		DryRun:  r.dryRun,
+		Source:  operation.Source{UID: r.uid},
+	}
+	if r.operation == "CONNECT" || r.operation == "UPDATE" && r.subResource == "status" {
+		op.Verb = operation.Update
+		op.Target = m.target(r, &r.oldObject)
+		return op, needs{}, false
+	}
+	op.Verb, op.Changes = m.verb(r)
+
+	before := &r.oldObject
+	need.object = r.subResource == "eviction" || r.subResource == "scale"
+	if r.operation == "CREATE" && !need.object {
+		before = &r.object
+	}
+	if !before.present && !need.object {
+		op.Unknown = append(op.Unknown, "the labels of the object (the request does not carry it)")
+	}
+	for _, field := range before.odd {
+		if field == oddReplicas {
+			continue // some custom resources hold a text there; updateVerb looks at it
+		}
+		op.Unknown = append(op.Unknown, field+" (not of the type that Kubernetes gives it)")
+	}
+	op.Target = m.target(r, before)
+	need.namespace = op.Target.Namespace
+	return op, need, true
+}
+
+// verb says what a request does, and in words what it changes where the verb
+// alone does not say it.
+func (m *mapper) verb(r *request) (operation.Verb, []string) {
+	switch {
+	case r.operation == "DELETE" && r.subResource == "":
+		return operation.Delete, nil
+	case r.operation == "CREATE" && r.resource.group == "" && r.resource.resource == "pods" && r.subResource == "eviction":
+		return operation.Evict, nil
+	case r.operation == "CREATE" && r.subResource == "":
+		return operation.Update, nil // destroys nothing
+	case r.operation == "UPDATE" && (r.subResource == "" || r.subResource == "scale"):
+		if !r.object.present || !r.oldObject.present {
+			return operation.Unknown, []string{"an update without " + missing(r)}
+		}
+		return m.updateVerb(r)
+	}
+	what := strings.ToLower(r.operation)
+	if r.subResource != "" {
+		what += " of " + r.resource.resource + "/" + r.subResource
+	}
+	return operation.Unknown, []string{what}
+}
+
+func missing(r *request) string {
+	if !r.object.present {
+		return "the new object"
+	}
+	return "the old object"
+}
+
+// updateVerb finds weakening: the worst decides the verb, all are told.
+func (m *mapper) updateVerb(r *request) (operation.Verb, []string) {
+	verb := operation.Update
+	var changes []string
+	worse := func(v operation.Verb, change string) {
+		if verb == operation.Update {
+			verb = v
+		}
+		changes = append(changes, change)
+	}
+	if r.subResource == "" {
+		for _, change := range m.labelsLost(r) {
+			worse(operation.Unprotect, change)
+		}
+	}
+	before, after := r.oldObject.replicas, r.object.replicas
+	switch {
+	case before.count > 0 && slices.Contains(r.object.odd, oddReplicas):
+		worse(operation.Unknown, fmt.Sprintf("spec.replicas %s → not a number", number(before)))
+	case before.count > 0 && after.count <= 0: // absent is 0
+		worse(operation.ScaleToZero, fmt.Sprintf("spec.replicas %s → %s", number(before), number(after)))
+	}
+	if r.resource.group == "" && r.subResource == "" && (r.resource.resource == "configmaps" || r.resource.resource == "secrets") &&
+		r.oldObject.values > 0 && r.object.values == 0 {
+		worse(operation.Empty, fmt.Sprintf("all data removed (%d entries)", r.oldObject.values))
+	}
+	return verb, changes
+}
+
+// labelsLost tells which labels made the old object production if the new one
+// has none that does.
+func (m *mapper) labelsLost(r *request) []string {
+	selectors := m.selectors
+	if r.resource.group == "" && r.resource.resource == "namespaces" {
+		selectors = append(slices.Clone(selectors), m.namespaceSelectors...)
+	}
+	before, after := labels.Set(r.oldObject.labels), labels.Set(r.object.labels)
+	var lost []string
+	for _, selector := range selectors {
+		if selector.Matches(after) {
+			return nil
+		}
+		if !selector.Matches(before) {
+			continue
+		}
+		requirements, _ := selector.Requirements()
+		for _, requirement := range requirements {
+			key := requirement.Key()
+			was, had := before[key]
+			is, has := after[key]
+			var change string
+			switch {
+			case had && !has:
+				change = fmt.Sprintf("label %s=%s removed", key, was)
+			case had && was != is:
+				change = fmt.Sprintf("label %s=%s changed to %s", key, was, strconv.Quote(is))
+			case !had && has:
+				change = fmt.Sprintf("label %s=%s added", key, is)
+			default:
+				continue
+			}
+			if !slices.Contains(lost, change) {
+				lost = append(lost, change)
+			}
+		}
+	}
+	return lost
+}
+
+func number(r replicas) string {
+	if !r.set {
+		return "0"
+	}
+	return strconv.FormatFloat(r.count, 'f', -1, 64)
+}
+
+// target names the object. Name, namespace and labels come from the object as it
+// was, not from the request: in a collection delete the request has no name.
+func (m *mapper) target(r *request, o *object) operation.Target {
+	name, namespace := o.name, o.namespace
+	if name == "" {
+		name = r.name
+	}
+	if namespace == "" {
+		namespace = r.namespace
+	}
+	kind := r.kind
+	switch {
+	case r.resource.group == "" && r.resource.resource == "namespaces":
+		namespace = "" // the request repeats the name there
+	case r.subResource == "eviction":
+		kind = "Pod"
+	case r.subResource == "scale":
+		kind = scaledKind(r.resource)
+	}
+	return operation.Target{
+		Reference: operation.Reference{
+			Ref:       operation.KubernetesRef(m.cluster, r.resource.group, r.resource.resource, namespace, name),
+			Kind:      kind,
+			Namespace: namespace,
+			Name:      name,
+			UID:       o.uid,
+		},
+		Group:       r.resource.group,
+		Resource:    r.resource.resource,
+		Labels:      o.labels,
+		Annotations: o.annotations,
+		Cluster:     m.cluster,
+	}
+}
+
+// scaledKind is the kind behind a built-in scale sub-resource. The look-up of the
+// object tells the others.
+func scaledKind(r groupResource) string {
+	switch r.group + "/" + r.resource {
+	case "apps/deployments":
+		return "Deployment"
+	case "apps/statefulsets":
+		return "StatefulSet"
+	case "apps/replicasets":
+		return "ReplicaSet"
+	case "/replicationcontrollers":
+		return "ReplicationController"
+	}
+	return r.resource
+}
+
+func (m *mapper) actor(r *request) operation.Actor {
+	return operation.Actor{
+		Identity:   operation.Identity{Name: r.user.name, Kind: m.actorKind(r.user.name), Via: r.fieldManager},
+		UID:        r.user.uid,
+		Groups:     r.user.groups,
+		Credential: r.user.credential,
+	}
+}
+
+func (m *mapper) actorKind(name string) operation.ActorKind {
+	matches := func(r *regexp.Regexp) bool { return r.MatchString(name) }
+	switch {
+	case slices.ContainsFunc(m.controlPlane, matches):
+		return operation.Controller
+	case slices.ContainsFunc(m.agents, matches):
+		return operation.Agent
+	case strings.HasPrefix(name, "system:"):
+		return operation.Service // service accounts and other non-people
+	}
+	return operation.Human
+}

@@ -1,0 +1,147 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// maxWarning is where the API server cuts a warning short
+// (k8s.io/apiserver pkg/warning: 256 characters each).
+const maxWarning = 256
+
+// maxMessage keeps a refusal readable, and the response far below what the API
+// server would read, however long the names in it are.
+const maxMessage = 4 << 10
+
+// describe names an object the way kubectl users read it: Kind namespace/name.
+func describe(r operation.Reference) string {
+	name := r.Name
+	if r.Namespace != "" {
+		name = r.Namespace + "/" + name
+	}
+	return operation.Printable(strings.TrimSpace(r.Kind + " " + name))
+}
+
+// headline is the short, stable sentence: what, why, and what became of it.
+func headline(d operation.Decision) string {
+	if d.Outcome == operation.OutcomeUndecided || d.Error != "" {
+		return operation.Printable(fmt.Sprintf("mollyguard could not decide on %s %s: %s", verbNoun(d.Verb), orThis(describe(d.Target)), d.Error))
+	}
+	text := describe(d.Target)
+	if d.Production.Is {
+		text += " is production (" + operation.Printable(strings.Join(d.Production.Because, "; ")) + ")"
+	}
+	return text + ": " + string(d.Verb)
+}
+
+func verbNoun(v operation.Verb) string {
+	if v == "" || v == operation.Unknown {
+		return "an operation on"
+	}
+	return string(v) + " of"
+}
+
+func orThis(description string) string {
+	if description == "" {
+		return "something it could not read"
+	}
+	return description
+}
+
+// Message is the refusal that a user reads in a terminal: what, why it is
+// production, and what to do next.
+func Message(d operation.Decision, help string) string {
+	var b strings.Builder
+	b.WriteString(headline(d))
+	b.WriteString(" refused\n")
+	line := func(label, text string) { fmt.Fprintf(&b, "\n  %-9s %s", label, text) }
+	for i, change := range d.Changes {
+		line(first(i, "change"), operation.Printable(change))
+	}
+	for i, v := range denying(d) {
+		line(first(i, "policy"), fmt.Sprintf("%s (%s): %s", v.Policy, v.Severity, operation.Printable(v.Message)))
+	}
+	for i, dependents := range d.Dependents {
+		line(first(i, "with it"), fmt.Sprintf("%d %s: %s", dependents.Count, dependents.Kind, operation.Printable(strings.Join(dependents.Names, ", "))))
+	}
+	if d.Actor.Name != "" {
+		line("actor", operation.Printable(d.Actor.Name))
+	}
+	line("decision", d.ID)
+	for i, text := range next(d, help) {
+		line(first(i, "next"), text)
+	}
+	b.WriteString("\n")
+	return clip(b.String(), maxMessage)
+}
+
+// next is what the reader can do now.
+func next(d operation.Decision, help string) []string {
+	var lines []string
+	switch {
+	case d.Outcome == operation.OutcomeUndecided:
+		lines = append(lines, "try again; if it stays so, the owners of mollyguard on this cluster find the reason in its log under the decision's id")
+	default:
+		lines = append(lines,
+			"check that this is the cluster and the object you mean ("+operation.Printable(d.Target.Ref)+")",
+			"if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id")
+	}
+	for _, text := range strings.Split(strings.TrimSpace(help), "\n") {
+		if text = strings.TrimSpace(text); text != "" {
+			lines = append(lines, operation.Printable(text))
+		}
+	}
+	return lines
+}
+
+// first shows a label once for the lines below it.
+func first(i int, label string) string {
+	if i > 0 {
+		return ""
+	}
+	return label
+}
+
+func denying(d operation.Decision) []operation.Violation {
+	var list []operation.Violation
+	for _, v := range d.Violations {
+		if v.Enforcement == operation.EnforceDeny {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// Warnings are the lines that kubectl prints before its own answer, one for each
+// violation that is not enforced but announced.
+func Warnings(d operation.Decision) []string {
+	var list []string
+	if d.Outcome == operation.OutcomeWarn && d.Error != "" {
+		list = append(list, headline(d)+" would be refused (decision "+d.ID+")")
+	}
+	for _, v := range d.Violations {
+		if v.Enforcement == operation.EnforceWarn && d.Exempt == "" {
+			list = append(list, fmt.Sprintf("mollyguard %s: %s would be refused (decision %s)", v.Policy, headline(d), d.ID))
+		}
+	}
+	for i, text := range list {
+		list[i] = clip(text, maxWarning)
+	}
+	return list
+}
+
+// clip cuts a text to at most limit bytes, at a character, and shows it.
+func clip(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const mark = "…"
+	cut := limit - len(mark)
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + mark
+}

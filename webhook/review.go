@@ -1,0 +1,434 @@
+package webhook
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// review is what the guard needs of an AdmissionReview (admission.k8s.io/v1).
+// The message holds two whole objects, most of it of no interest; it is scanned
+// once and only this much is kept.
+type review struct {
+	apiVersion, kind string
+	// present is false if the review has no request.
+	present bool
+	request request
+}
+
+type request struct {
+	uid         string
+	resource    groupResource
+	kind        string
+	subResource string
+	name        string
+	namespace   string
+	operation   string
+	user        user
+	dryRun      bool
+	// fieldManager is the tool, as it calls itself in the options of an update.
+	fieldManager string
+	object       object
+	oldObject    object
+}
+
+type groupResource struct{ group, version, resource string }
+
+type user struct {
+	name, uid  string
+	groups     []string
+	credential string
+}
+
+// object is what is kept of a Kubernetes object.
+type object struct {
+	present     bool
+	name        string
+	namespace   string
+	uid         string
+	labels      map[string]string
+	annotations map[string]string
+	replicas    replicas
+	// values counts the non-empty entries under data and binaryData.
+	values int
+	// odd names fields that do not have the type that Kubernetes gives them.
+	odd []string
+}
+
+// replicas is spec.replicas, which may be absent.
+type replicas struct {
+	set   bool
+	count float64
+}
+
+// oddReplicas is how object.odd names a spec.replicas that is no number.
+const oddReplicas = "spec.replicas"
+
+// credentialKey is where the API server puts the id of the credential in use
+// (KEP-4193; k8s.io/apiserver pkg/authentication/user).
+const credentialKey = "authentication.kubernetes.io/credential-id"
+
+// decode scans an AdmissionReview. On an error it returns what it had read by
+// then as well: the uid comes early, and a refusal needs it.
+func decode(body []byte, withAnnotations bool) (review, error) {
+	s := scanner{dec: jsontext.NewDecoder(bytes.NewBuffer(body)), withAnnotations: withAnnotations}
+	r := &review{}
+	err := s.review(r)
+	if err == nil {
+		if _, next := s.dec.ReadToken(); !errors.Is(next, io.EOF) {
+			err = errors.New("something follows the AdmissionReview")
+		}
+	}
+	if err != nil {
+		return *r, fmt.Errorf("read AdmissionReview: %w", describeJSON(err))
+	}
+	if err := r.check(); err != nil {
+		return *r, err
+	}
+	return *r, nil
+}
+
+// describeJSON says what is wrong with the text in words of its own where the
+// library's would puzzle.
+func describeJSON(err error) error {
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the text ends in the middle: truncated")
+	case errors.Is(err, io.EOF):
+		return errors.New("the text is empty")
+	case errors.As(err, &syntactic):
+		return fmt.Errorf("byte %d, in %q: %w", syntactic.ByteOffset, syntactic.JSONPointer, syntactic.Err)
+	}
+	return err
+}
+
+func (r *review) check() error {
+	switch {
+	case r.kind != "AdmissionReview":
+		return fmt.Errorf("read AdmissionReview: kind is %q", r.kind)
+	case r.apiVersion != "admission.k8s.io/v1":
+		return fmt.Errorf("read AdmissionReview: apiVersion is %q, only admission.k8s.io/v1 is understood: set admissionReviewVersions: [v1]", r.apiVersion)
+	case !r.present:
+		return errors.New("read AdmissionReview: no request")
+	case r.request.uid == "":
+		return errors.New("read AdmissionReview: request.uid is missing")
+	case r.request.operation == "":
+		return errors.New("read AdmissionReview: request.operation is missing")
+	case r.request.resource.resource == "":
+		return errors.New("read AdmissionReview: request.resource is missing")
+	}
+	return nil
+}
+
+// scanner reads a review token by token and skips what nobody needs.
+type scanner struct {
+	dec             *jsontext.Decoder
+	withAnnotations bool
+}
+
+func (s *scanner) review(r *review) error {
+	_, err := s.members(func(key string) error {
+		switch key {
+		case "apiVersion":
+			return s.text(&r.apiVersion)
+		case "kind":
+			return s.text(&r.kind)
+		case "request":
+			var err error
+			r.present, err = s.request(&r.request)
+			return err
+		}
+		return s.dec.SkipValue()
+	})
+	return err
+}
+
+func (s *scanner) request(r *request) (bool, error) {
+	return s.members(func(key string) error {
+		var err error
+		switch key {
+		case "uid":
+			return s.text(&r.uid)
+		case "kind":
+			_, err = s.members(func(key string) error {
+				if key == "kind" {
+					return s.text(&r.kind)
+				}
+				return s.dec.SkipValue()
+			})
+			return err
+		case "resource":
+			return s.groupResource(&r.resource)
+		case "subResource":
+			return s.text(&r.subResource)
+		case "name":
+			return s.text(&r.name)
+		case "namespace":
+			return s.text(&r.namespace)
+		case "operation":
+			return s.text(&r.operation)
+		case "userInfo":
+			return s.user(&r.user)
+		case "dryRun":
+			return s.boolean(&r.dryRun)
+		case "options":
+			_, err = s.members(func(key string) error {
+				if key == "fieldManager" {
+					return s.text(&r.fieldManager)
+				}
+				return s.dec.SkipValue()
+			})
+			return err
+		case "object":
+			return s.object(&r.object)
+		case "oldObject":
+			return s.object(&r.oldObject)
+		}
+		return s.dec.SkipValue()
+	})
+}
+
+func (s *scanner) groupResource(r *groupResource) error {
+	_, err := s.members(func(key string) error {
+		switch key {
+		case "group":
+			return s.text(&r.group)
+		case "version":
+			return s.text(&r.version)
+		case "resource":
+			return s.text(&r.resource)
+		}
+		return s.dec.SkipValue()
+	})
+	return err
+}
+
+func (s *scanner) user(u *user) error {
+	_, err := s.members(func(key string) error {
+		switch key {
+		case "username":
+			return s.text(&u.name)
+		case "uid":
+			return s.text(&u.uid)
+		case "groups":
+			return s.texts(&u.groups)
+		case "extra":
+			_, err := s.members(func(key string) error {
+				if key != credentialKey {
+					return s.dec.SkipValue()
+				}
+				var values []string
+				err := s.texts(&values)
+				if len(values) > 0 {
+					u.credential = values[0]
+				}
+				return err
+			})
+			return err
+		}
+		return s.dec.SkipValue()
+	})
+	return err
+}
+
+func (s *scanner) object(o *object) error {
+	var err error
+	o.present, err = s.lenientMembers(o, "the object", func(key string) error {
+		switch key {
+		case "metadata":
+			_, err := s.lenientMembers(o, "metadata", func(key string) error { return s.metadata(o, key) })
+			return err
+		case "spec":
+			if s.dec.PeekKind() != '{' {
+				return s.dec.SkipValue() // some kinds have no object here
+			}
+			_, err := s.members(func(key string) error {
+				if key == "replicas" {
+					return s.replicas(o)
+				}
+				return s.dec.SkipValue()
+			})
+			return err
+		case "data", "binaryData":
+			if s.dec.PeekKind() != '{' {
+				return s.dec.SkipValue()
+			}
+			_, err := s.members(func(string) error {
+				value, err := s.dec.ReadValue()
+				if err == nil && !bytes.Equal(value, []byte(`""`)) && !bytes.Equal(value, []byte("null")) {
+					o.values++
+				}
+				return err
+			})
+			return err
+		}
+		return s.dec.SkipValue()
+	})
+	return err
+}
+
+func (s *scanner) metadata(o *object, key string) error {
+	switch key {
+	case "name":
+		return s.lenientText(o, "metadata.name", &o.name)
+	case "namespace":
+		return s.lenientText(o, "metadata.namespace", &o.namespace)
+	case "uid":
+		return s.lenientText(o, "metadata.uid", &o.uid)
+	case "labels":
+		return s.textMap(o, "metadata.labels", &o.labels)
+	case "annotations":
+		if s.withAnnotations {
+			return s.textMap(o, "metadata.annotations", &o.annotations)
+		}
+	}
+	return s.dec.SkipValue()
+}
+
+func (s *scanner) replicas(o *object) error {
+	switch s.dec.PeekKind() {
+	case 'n': // null is absent
+		return s.dec.SkipValue()
+	case '0':
+		token, err := s.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		count, err := token.Float()
+		if err != nil {
+			return err
+		}
+		o.replicas = replicas{set: true, count: count}
+		return nil
+	}
+	o.odd = append(o.odd, oddReplicas)
+	return s.dec.SkipValue()
+}
+
+// members reads an object and hands each key to fn, which reads the value. It
+// reports whether there was an object; null counts as none.
+func (s *scanner) members(fn func(key string) error) (bool, error) {
+	token, err := s.dec.ReadToken()
+	if err != nil {
+		return false, err
+	}
+	switch token.Kind() {
+	case 'n':
+		return false, nil
+	case '{':
+	default:
+		return false, fmt.Errorf("expected an object at %q, found %v", s.dec.StackPointer(), token.Kind())
+	}
+	for s.dec.PeekKind() != '}' {
+		name, err := s.dec.ReadValue()
+		if err != nil {
+			return true, err
+		}
+		key, err := unquoted(name)
+		if err != nil {
+			return true, err
+		}
+		if err := fn(key); err != nil {
+			return true, err
+		}
+	}
+	_, err = s.dec.ReadToken()
+	return true, err
+}
+
+func unquoted(value jsontext.Value) (string, error) {
+	if len(value) >= 2 && bytes.IndexByte(value, '\\') < 0 {
+		return string(value[1 : len(value)-1]), nil
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	return string(text), err
+}
+
+// lenientMembers is members for what a user of the cluster wrote: another type
+// is noted, not an error, so that the policies can judge it.
+func (s *scanner) lenientMembers(o *object, what string, fn func(key string) error) (bool, error) {
+	if kind := s.dec.PeekKind(); kind != '{' && kind != 'n' && kind != 0 {
+		o.odd = append(o.odd, what)
+		return false, s.dec.SkipValue()
+	}
+	return s.members(fn)
+}
+
+func (s *scanner) text(to *string) error {
+	value, err := s.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	switch value.Kind() {
+	case 'n':
+		return nil
+	case '"':
+		*to, err = unquoted(value)
+		return err
+	}
+	return fmt.Errorf("expected a string at %q, found %v", s.dec.StackPointer(), value.Kind())
+}
+
+func (s *scanner) lenientText(o *object, what string, to *string) error {
+	if kind := s.dec.PeekKind(); kind != '"' && kind != 'n' && kind != 0 {
+		o.odd = append(o.odd, what)
+		return s.dec.SkipValue()
+	}
+	return s.text(to)
+}
+
+func (s *scanner) boolean(to *bool) error {
+	token, err := s.dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	switch token.Kind() {
+	case 'n':
+		return nil
+	case 't', 'f':
+		*to = token.Bool()
+		return nil
+	}
+	return fmt.Errorf("expected true or false at %q, found %v", s.dec.StackPointer(), token.Kind())
+}
+
+func (s *scanner) texts(to *[]string) error {
+	token, err := s.dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	switch token.Kind() {
+	case 'n':
+		return nil
+	case '[':
+	default:
+		return fmt.Errorf("expected a list at %q, found %v", s.dec.StackPointer(), token.Kind())
+	}
+	for s.dec.PeekKind() != ']' {
+		var text string
+		if err := s.text(&text); err != nil {
+			return err
+		}
+		*to = append(*to, text)
+	}
+	_, err = s.dec.ReadToken()
+	return err
+}
+
+func (s *scanner) textMap(o *object, what string, to *map[string]string) error {
+	entries := map[string]string{}
+	present, err := s.lenientMembers(o, what, func(key string) error {
+		var text string
+		err := s.lenientText(o, what, &text)
+		entries[key] = text
+		return err
+	})
+	if present {
+		*to = entries
+	}
+	return err
+}

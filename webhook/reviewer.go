@@ -1,0 +1,198 @@
+// Package webhook is the Kubernetes surface: it reads AdmissionReviews, maps
+// them to operations, and answers with the guard's decisions.
+//
+//	bytes ── decode ─► review ── map ─► operation ── look up ─► guard ─► decision ─► response
+//
+// decode and map are pure. Looking up adds what a review does not carry: the
+// labels of the namespace, and of the object behind a scale or an eviction. What
+// cannot be learnt is named in the operation; unknown counts as production.
+//
+// The package also generates the ValidatingWebhookConfiguration that makes the
+// API server call, and keeps it as it should be.
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"runtime/debug"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// Decider decides on operations. *guard.Guard is one.
+type Decider interface {
+	Decide(ctx context.Context, op operation.Operation) operation.Decision
+	// Undecidable records that something could not be read as an operation.
+	Undecidable(ctx context.Context, op operation.Operation, cause error) operation.Decision
+}
+
+// Lookup tells what a review does not carry. It is called concurrently.
+type Lookup interface {
+	// NamespaceLabels returns the labels of a namespace. An error means that they
+	// are not known, and is shown to the user as the reason.
+	NamespaceLabels(ctx context.Context, name string) (map[string]string, error)
+	// Object returns what is known of one object. An error means that nothing is.
+	Object(ctx context.Context, key ObjectKey) (ObjectMeta, error)
+}
+
+// ObjectKey names an object by its resource.
+type ObjectKey struct {
+	Group, Version, Resource, Namespace, Name string
+}
+
+// ObjectMeta is what a Lookup tells of an object. Kind may be empty.
+type ObjectMeta struct {
+	Kind        string
+	UID         string
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+// ReviewerOptions says what a Reviewer is made of. Decider and Lookup are
+// required.
+type ReviewerOptions struct {
+	Decider Decider
+	Lookup  Lookup
+	// Cluster is the cluster's name in references.
+	Cluster string
+	// ControlPlane and Agents match the users of these kinds.
+	ControlPlane, Agents []*regexp.Regexp
+	// Selectors and NamespaceSelectors say which labels mark production.
+	Selectors, NamespaceSelectors []labels.Selector
+	// ReadsAnnotations says whether a policy reads target.annotations, which
+	// are not decoded otherwise; nil means that none does.
+	ReadsAnnotations func() bool
+	// Log is told of panics; nil discards.
+	Log *slog.Logger
+}
+
+// Reviewer judges AdmissionReviews. It may be used concurrently.
+type Reviewer struct {
+	decider          Decider
+	lookup           Lookup
+	mapper           mapper
+	readsAnnotations func() bool
+	log              *slog.Logger
+}
+
+// NewReviewer returns a Reviewer.
+func NewReviewer(opts ReviewerOptions) *Reviewer {
+	r := &Reviewer{
+		decider: opts.Decider, lookup: opts.Lookup,
+		mapper: mapper{
+			cluster: opts.Cluster, controlPlane: opts.ControlPlane, agents: opts.Agents,
+			selectors: opts.Selectors, namespaceSelectors: opts.NamespaceSelectors,
+		},
+		readsAnnotations: opts.ReadsAnnotations, log: opts.Log,
+	}
+	if r.readsAnnotations == nil {
+		r.readsAnnotations = func() bool { return false }
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	return r
+}
+
+// Answer is what a Reviewer makes of one AdmissionReview.
+type Answer struct {
+	// UID is the request's, empty if it could not be read.
+	UID string
+	// NotOurs says that Mollyguard has no say in the request (CONNECT, updates
+	// of a status): it is allowed, and there is no Decision.
+	NotOurs bool
+	// Failure says why the review could not be judged, if it could not.
+	Failure Failure
+	// Operation is what the review was read as; Decision is the answer to it.
+	Operation operation.Operation
+	Decision  operation.Decision
+}
+
+// Failure says why a review could not be judged.
+type Failure string
+
+// The failures.
+const (
+	None       Failure = ""
+	Undecoded  Failure = "undecodable"
+	TimedOut   Failure = "timeout"
+	Panicked   Failure = "panic"
+	Unjudgable Failure = "undecided"
+)
+
+// errPanicked is the cause that a user sees; the log has the stack.
+var errPanicked = errors.New("an internal error: the log of mollyguard has it")
+
+// Review judges one AdmissionReview, given as JSON. It always answers: a text
+// that cannot be read, a panic and an expired ctx end in an undecided Decision,
+// which is recorded like any other.
+func (r *Reviewer) Review(ctx context.Context, body []byte) (answer Answer) {
+	var decoded review
+	defer func() {
+		if cause := recover(); cause != nil {
+			r.log.Error("panic in a review", "cause", fmt.Sprint(cause), "uid", decoded.request.uid, "stack", string(debug.Stack()))
+			answer = r.undecidable(ctx, &decoded.request, errPanicked, Panicked)
+		}
+	}()
+	decoded, err := decode(body, r.readsAnnotations())
+	if err != nil {
+		return r.undecidable(ctx, &decoded.request, err, Undecoded)
+	}
+	op, need, ours := r.mapper.operation(&decoded.request)
+	if !ours {
+		return Answer{UID: decoded.request.uid, NotOurs: true, Operation: op}
+	}
+	r.complete(ctx, &op, need, decoded.request.resource.version)
+	decision := r.decider.Decide(ctx, op)
+	answer = Answer{UID: decoded.request.uid, Operation: op, Decision: decision}
+	if decision.Error != "" {
+		answer.Failure = Unjudgable
+		if ctx.Err() != nil {
+			answer.Failure = TimedOut
+		}
+	}
+	return answer
+}
+
+// Undecodable answers a review of which only the beginning could be read.
+func (r *Reviewer) Undecodable(ctx context.Context, beginning []byte, cause error) Answer {
+	decoded, _ := decode(beginning, false) // what was read before the error is all there is
+	return r.undecidable(ctx, &decoded.request, cause, Undecoded)
+}
+
+func (r *Reviewer) undecidable(ctx context.Context, request *request, cause error, failure Failure) Answer {
+	op, _, _ := r.mapper.operation(request)
+	return Answer{
+		UID: request.uid, Failure: failure, Operation: op,
+		Decision: r.decider.Undecidable(ctx, op, cause),
+	}
+}
+
+// complete looks up what the review does not carry, and names what stays
+// unknown.
+func (r *Reviewer) complete(ctx context.Context, op *operation.Operation, need needs, version string) {
+	target := &op.Target
+	if need.object {
+		meta, err := r.lookup.Object(ctx, ObjectKey{target.Group, version, target.Resource, target.Namespace, target.Name})
+		if err != nil {
+			op.Unknown = append(op.Unknown, fmt.Sprintf("the labels of %s (%v)", describe(target.Reference), err))
+		} else {
+			target.Labels, target.Annotations = meta.Labels, meta.Annotations
+			target.UID, target.Kind = cmp.Or(meta.UID, target.UID), cmp.Or(meta.Kind, target.Kind)
+		}
+	}
+	if need.namespace != "" {
+		labels, err := r.lookup.NamespaceLabels(ctx, need.namespace)
+		if err != nil {
+			op.Unknown = append(op.Unknown, fmt.Sprintf("the labels of namespace %s (%v)", need.namespace, err))
+		} else {
+			target.NamespaceLabels = labels
+		}
+	}
+}

@@ -303,7 +303,7 @@ func TestKeysOfAnotherKindAreServed(t *testing.T) {
 func TestNewFilesReportsAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := NewFiles(FilesOptions{Interval: -1})
-	wantPieces(t, err, []string{"certificate file options", "certFile: no path", "keyFile: no path", "Interval: -1ns is negative"})
+	wantPieces(t, err, []string{"certificate file options", "certFile: no path", "keyFile: no path", "interval: -1ns is negative"})
 }
 
 func TestRunFollowsFilesUntilItsContextEnds(t *testing.T) {

@@ -204,7 +204,7 @@ func (g generator) markedItself() string {
 // which has the last word; TestTheFilterAndTheMapperAgree holds them together.
 func (g generator) weakens() string {
 	strips := func(selectors []labels.Selector) string {
-		return "(" + matchesAny("oldObject", selectors) + ") && !(" + matchesAny("object", selectors) + ")"
+		return matchesAny("oldObject", selectors) + " && !" + matchesAny("object", selectors)
 	}
 	return strings.Join([]string{
 		"object == null || oldObject == null",
@@ -212,20 +212,23 @@ func (g generator) weakens() string {
 		`(request.resource.group == "" && request.resource.resource == "namespaces" && ` +
 			strips(append(slices.Clone(g.Selectors), g.NamespaceSelectors...)) + ")",
 		"(" + scaledToZero + ")",
-		emptied,
+		"(" + emptied + ")",
 	}, " || ")
 }
 
 // The expressions take each step with an optional (.?) and look at the type
 // first: a custom resource may hold anything anywhere, and an expression that
-// fails would refuse the request.
+// fails would refuse the request. A list of one element and exists stand for the
+// variable that CEL does not have.
 const (
-	scaledToZero = `type(oldObject.?spec.orValue(0)) == map && type(object.?spec.orValue(0)) == map && ` +
-		`type(oldObject.spec.?replicas.orValue("")) in [int, double] && oldObject.spec.replicas > 0 && ` +
-		`(!(type(object.spec.?replicas.orValue("")) in [int, double]) || object.spec.replicas <= 0)`
-	emptied = `(request.resource.group == "" && request.resource.resource in ["configmaps", "secrets"] && ` +
-		`(oldObject.?data.orValue({}).exists(k, oldObject.data[k] != "") || oldObject.?binaryData.orValue({}).exists(k, oldObject.binaryData[k] != "")) && ` +
-		`!(object.?data.orValue({}).exists(k, object.data[k] != "") || object.?binaryData.orValue({}).exists(k, object.binaryData[k] != "")))`
+	hadReplicas  = `[oldObject.?spec.orValue(0)].exists(s, type(s) == map && ` + someReplicas + `)`
+	hasReplicas  = `[object.?spec.orValue(0)].exists(s, type(s) == map && ` + someReplicas + `)`
+	someReplicas = `[s.?replicas.orValue(0)].exists(r, (type(r) == int || type(r) == double) && r > 0)`
+	scaledToZero = hadReplicas + " && !" + hasReplicas
+
+	hadData = `(oldObject.?data.orValue({}).exists(k, oldObject.data[k] != "") || oldObject.?binaryData.orValue({}).exists(k, oldObject.binaryData[k] != ""))`
+	hasData = `(object.?data.orValue({}).exists(k, object.data[k] != "") || object.?binaryData.orValue({}).exists(k, object.binaryData[k] != ""))`
+	emptied = `request.resource.group == "" && request.resource.resource in ["configmaps", "secrets"] && ` + hadData + " && !" + hasData
 )
 
 // matches is a CEL expression that is true if one of the patterns matches the
@@ -247,17 +250,18 @@ func matchesAny(object string, selectors []labels.Selector) string {
 	if len(selectors) == 0 {
 		return "false"
 	}
-	set := object + ".?metadata.?labels.orValue({})"
 	var terms []string
 	for _, selector := range selectors {
 		requirements, _ := selector.Requirements()
 		var all []string
 		for _, r := range requirements {
-			all = append(all, requirementIn(set, r))
+			all = append(all, requirementIn("l", r))
 		}
-		terms = append(terms, "("+strings.Join(all, " && ")+")")
+		if term := strings.Join(all, " && "); !slices.Contains(terms, term) {
+			terms = append(terms, term)
+		}
 	}
-	return strings.Join(terms, " || ")
+	return "[" + object + ".?metadata.?labels.orValue({})].exists(l, " + strings.Join(terms, " || ") + ")"
 }
 
 func requirementIn(set string, r labels.Requirement) string {

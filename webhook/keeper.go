@@ -32,6 +32,7 @@ type ConfigurationKeeper struct {
 	desired     func() *admissionregistrationv1.ValidatingWebhookConfiguration
 	log         *slog.Logger
 	corrections prometheus.Counter
+	checks      *prometheus.CounterVec
 }
 
 // ConfigurationKeeperOptions says what a ConfigurationKeeper is made of. Client
@@ -54,12 +55,16 @@ func NewConfigurationKeeper(opts ConfigurationKeeperOptions) *ConfigurationKeepe
 			Name: "mollyguard_webhook_configuration_corrections_total",
 			Help: "Times the webhook configuration was found changed or gone, and put right.",
 		}),
+		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mollyguard_webhook_configuration_checks_total",
+			Help: "Times the webhook configuration was looked at, by result (success: it is as it should be, error: that is not known).",
+		}, []string{"result"}),
 	}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
 	if opts.Registerer != nil {
-		opts.Registerer.MustRegister(k.corrections)
+		opts.Registerer.MustRegister(k.corrections, k.checks)
 	}
 	return k
 }
@@ -83,11 +88,13 @@ func (k *ConfigurationKeeper) Run(ctx context.Context, trigger <-chan struct{}) 
 			if ctx.Err() != nil {
 				return nil
 			}
+			k.checks.WithLabelValues("error").Inc()
 			wait = min(firstRetry<<failures, resync)
 			failures = min(failures+1, maxRetryShift)
 			k.log.Error("webhook configuration not put right, trying again", "error", err, "wait", wait)
 			continue
 		}
+		k.checks.WithLabelValues("success").Inc()
 		failures, wait = 0, resync
 	}
 }

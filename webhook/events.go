@@ -54,7 +54,7 @@ func (e *Events) Observe(answer Answer) {
 		return
 	}
 	e.recorder.Event(reference(answer.Operation.Target), corev1.EventTypeWarning, eventReason,
-		operation.Printable(d.Actor.Name)+": "+headline(d)+" refused (decision "+d.ID+")")
+		operation.Printable(d.Actor.Name)+": "+headline(d, "refused")+" (decision "+d.ID+")")
 }
 
 // Close stops writing.

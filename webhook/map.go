@@ -84,6 +84,9 @@ func (m *mapper) verb(r *request) (operation.Verb, []string) {
 		return m.updateVerb(r)
 	}
 	what := strings.ToLower(r.operation)
+	if what == "" { // a review that could not be read to its end
+		return operation.Unknown, nil
+	}
 	if r.subResource != "" {
 		what += " of " + r.resource.resource + "/" + r.subResource
 	}

@@ -25,38 +25,34 @@ func describe(r operation.Reference) string {
 	return operation.Printable(strings.TrimSpace(r.Kind + " " + name))
 }
 
-// headline is the short, stable sentence: what, why, and what became of it.
-func headline(d operation.Decision) string {
-	if d.Outcome == operation.OutcomeUndecided || d.Error != "" {
-		return operation.Printable(fmt.Sprintf("mollyguard could not decide on %s %s: %s", verbNoun(d.Verb), orThis(describe(d.Target)), d.Error))
+// headline is the short, stable sentence: what, why, and what became of it, such
+// as "refused".
+func headline(d operation.Decision, verdict string) string {
+	target := describe(d.Target)
+	if d.Error != "" {
+		if target == "" {
+			return fmt.Sprintf("request %s, because mollyguard could not decide: %s", verdict, operation.Printable(d.Error))
+		}
+		return fmt.Sprintf("%s of %s %s, because mollyguard could not decide: %s", noun(d.Verb), target, verdict, operation.Printable(d.Error))
 	}
-	text := describe(d.Target)
 	if d.Production.Is {
-		text += " is production (" + operation.Printable(strings.Join(d.Production.Because, "; ")) + ")"
+		target += " is production (" + operation.Printable(strings.Join(d.Production.Because, "; ")) + ")"
 	}
-	return text + ": " + string(d.Verb)
+	return fmt.Sprintf("%s: %s %s", target, noun(d.Verb), verdict)
 }
 
-func verbNoun(v operation.Verb) string {
-	if v == "" || v == operation.Unknown {
-		return "an operation on"
+func noun(v operation.Verb) string {
+	if v == operation.Unknown {
+		return "unknown operation"
 	}
-	return string(v) + " of"
-}
-
-func orThis(description string) string {
-	if description == "" {
-		return "something it could not read"
-	}
-	return description
+	return string(v)
 }
 
 // Message is the refusal that a user reads in a terminal: what, why it is
 // production, and what to do next.
 func Message(d operation.Decision, help string) string {
 	var b strings.Builder
-	b.WriteString(headline(d))
-	b.WriteString(" refused\n")
+	b.WriteString(headline(d, "refused") + "\n")
 	line := func(label, text string) { fmt.Fprintf(&b, "\n  %-9s %s", label, text) }
 	for i, change := range d.Changes {
 		line(first(i, "change"), operation.Printable(change))
@@ -120,11 +116,11 @@ func denying(d operation.Decision) []operation.Violation {
 func Warnings(d operation.Decision) []string {
 	var list []string
 	if d.Outcome == operation.OutcomeWarn && d.Error != "" {
-		list = append(list, headline(d)+" would be refused (decision "+d.ID+")")
+		list = append(list, headline(d, "would be refused")+" (decision "+d.ID+")")
 	}
 	for _, v := range d.Violations {
 		if v.Enforcement == operation.EnforceWarn && d.Exempt == "" {
-			list = append(list, fmt.Sprintf("mollyguard %s: %s would be refused (decision %s)", v.Policy, headline(d), d.ID))
+			list = append(list, fmt.Sprintf("mollyguard %s: %s (decision %s)", v.Policy, headline(d, "would be refused"), d.ID))
 		}
 	}
 	for i, text := range list {

@@ -1,0 +1,134 @@
+package webhook
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+func TestMessagesReadWellInATerminal(t *testing.T) {
+	violation := operation.Violation{Policy: "production-delete", Severity: operation.High, Enforcement: operation.EnforceDeny, Message: "production must not be deleted"}
+	warned := violation
+	warned.Policy, warned.Enforcement = "other", operation.EnforceWarn
+	target := operation.Reference{Ref: "k8s://prod-eu/core/namespaces/shop", Kind: "Namespace", Name: "shop"}
+	for _, tt := range []struct {
+		name     string
+		decision operation.Decision
+		help     string
+		want     string
+	}{
+		{
+			"a namespace with what is in it",
+			operation.Decision{
+				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: target, Actor: operation.Identity{Name: "alice"},
+				Production: operation.Production{Is: true, Because: []string{"label env=prod", "3 production Pod would go with it"}},
+				Dependents: []operation.Dependents{{Kind: "Pod", Count: 5, Production: 3, Names: []string{"a", "b"}}, {Kind: "Secret", Count: 1, Names: []string{"c"}}},
+				Violations: []operation.Violation{violation, warned},
+			},
+			"ask #platform\n\nor page the on-call",
+			`Namespace shop is production (label env=prod; 3 production Pod would go with it): delete refused
+
+  policy    production-delete (high): production must not be deleted
+  with it   5 Pod: a, b
+            1 Secret: c
+  actor     alice
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://prod-eu/core/namespaces/shop)
+            if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id
+            ask #platform
+            or page the on-call
+`,
+		},
+		{
+			"what could not be decided",
+			operation.Decision{ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeUndecided, Error: "evaluate policies: boom", Target: target},
+			"",
+			`delete of Namespace shop refused, because mollyguard could not decide: evaluate policies: boom
+
+  decision  01D
+  next      try again; if it stays so, the owners of mollyguard on this cluster find the reason in its log under the decision's id
+`,
+		},
+		{
+			"what could not be read",
+			operation.Decision{ID: "01D", Outcome: operation.OutcomeUndecided, Error: "no JSON"},
+			"",
+			`request refused, because mollyguard could not decide: no JSON
+
+  decision  01D
+  next      try again; if it stays so, the owners of mollyguard on this cluster find the reason in its log under the decision's id
+`,
+		},
+		{
+			"names that would play tricks on a terminal",
+			operation.Decision{
+				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny,
+				Target:     operation.Reference{Ref: "k8s://c/x/y\x1b[2J", Kind: "ClusterRole", Name: "y\x1b[2J"},
+				Actor:      operation.Identity{Name: "alice\nallowed: true"},
+				Production: operation.Production{Is: true, Because: []string{"name y\x1b[2J is production by name"}},
+				Changes:    []string{"label a=\u202eb removed"},
+				Violations: []operation.Violation{{Policy: "p", Severity: operation.Low, Enforcement: operation.EnforceDeny, Message: "m\rx"}},
+			},
+			"",
+			`ClusterRole y\x1b[2J is production (name y\x1b[2J is production by name): delete refused
+
+  change    label a=\u202eb removed
+  policy    p (low): m\rx
+  actor     alice\nallowed: true
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://c/x/y\x1b[2J)
+            if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id
+`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Message(tt.decision, tt.help)); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	warn := operation.Violation{Policy: "p", Severity: operation.High, Enforcement: operation.EnforceWarn, Message: "m"}
+	deny := warn
+	deny.Enforcement = operation.EnforceDeny
+	decision := operation.Decision{
+		ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeWarn, Target: operation.Reference{Kind: "Pod", Namespace: "shop", Name: "web"},
+		Production: operation.Production{Is: true, Because: []string{"label env=prod"}},
+	}
+	with := func(change func(*operation.Decision)) operation.Decision {
+		d := decision
+		change(&d)
+		return d
+	}
+	for _, tt := range []struct {
+		name     string
+		decision operation.Decision
+		want     []string
+	}{
+		{"a violation that warns", with(func(d *operation.Decision) { d.Violations = []operation.Violation{warn} }), []string{"mollyguard p: Pod shop/web is production (label env=prod): delete would be refused (decision 01D)"}},
+		{"one that denies is in the message", with(func(d *operation.Decision) { d.Violations = []operation.Violation{deny} }), nil},
+		{"an exempt actor is not bothered", with(func(d *operation.Decision) { d.Violations, d.Exempt = []operation.Violation{warn}, "x" }), nil},
+		{"no decision, and only a warning because of a dry run of the enforcement", with(func(d *operation.Decision) { d.Error = "boom" }), []string{"delete of Pod shop/web would be refused, because mollyguard could not decide: boom (decision 01D)"}},
+		{"a long one is cut at a character", with(func(d *operation.Decision) {
+			d.Violations, d.Target.Name = []operation.Violation{warn}, strings.Repeat("é", 200)
+		}), []string{"mollyguard p: Pod shop/" + strings.Repeat("é", 115) + "…"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Warnings(tt.decision)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+			for _, w := range got {
+				if len(w) > maxWarning || !utf8.ValidString(w) {
+					t.Errorf("%d bytes: %q", len(w), w)
+				}
+			}
+		})
+	}
+}

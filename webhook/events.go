@@ -21,6 +21,9 @@ const (
 	eventsPerSecond = 0.2
 )
 
+// maxEventMessage is what the events.k8s.io API accepts as a note.
+const maxEventMessage = 1024
+
 const (
 	eventReason    = "OperationRefused"
 	eventComponent = "mollyguard"
@@ -54,7 +57,7 @@ func (e *Events) Observe(answer Answer) {
 		return
 	}
 	e.recorder.Event(reference(answer.Operation.Target), corev1.EventTypeWarning, eventReason,
-		operation.Printable(d.Actor.Name)+": "+headline(d, "refused")+" (decision "+d.ID+")")
+		clip("decision "+d.ID+", "+operation.Printable(d.Actor.Name)+": "+headline(d, "refused"), maxEventMessage))
 }
 
 // Close stops writing.

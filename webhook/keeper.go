@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,9 @@ const (
 	// firstRetry doubles up to resync: 100 ms << 9 is more than 30 s.
 	firstRetry    = 100 * time.Millisecond
 	maxRetryShift = 9
+	// maxLooks a second: who fights over the configuration with us must not be
+	// answered at the speed of the watch.
+	maxLooks = 4
 )
 
 // ConfigurationKeeper keeps the ValidatingWebhookConfiguration as it should be:
@@ -74,6 +78,7 @@ func NewConfigurationKeeper(opts ConfigurationKeeperOptions) *ConfigurationKeepe
 func (k *ConfigurationKeeper) Run(ctx context.Context, trigger <-chan struct{}) error {
 	wait := time.Duration(0)
 	failures := 0
+	limit := rate.NewLimiter(maxLooks, maxLooks)
 	for {
 		timer := time.NewTimer(wait)
 		select {
@@ -83,6 +88,9 @@ func (k *ConfigurationKeeper) Run(ctx context.Context, trigger <-chan struct{}) 
 		case <-trigger:
 			timer.Stop()
 		case <-timer.C:
+		}
+		if err := limit.Wait(ctx); err != nil {
+			return nil // ctx has ended
 		}
 		if err := k.Reconcile(ctx); err != nil {
 			if ctx.Err() != nil {

@@ -424,7 +424,7 @@ func testEvent(t *testing.T, w *world) {
 			return err
 		}
 		for _, e := range events.Items {
-			if e.InvolvedObject.Kind == "Deployment" && e.InvolvedObject.Name == "web" && strings.HasPrefix(e.Message, alice+": Deployment shop/web is production") {
+			if e.InvolvedObject.Kind == "Deployment" && e.InvolvedObject.Name == "web" && strings.Contains(e.Message, alice+": Deployment shop/web is production") {
 				return nil
 			}
 		}

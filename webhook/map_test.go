@@ -303,7 +303,8 @@ func TestWhatCannotBeReadIsOneClearErrorThatKeepsTheUID(t *testing.T) {
 		{"a text for dryRun", review(`"dryRun":"yes"`), "u-1", `read AdmissionReview: expected true or false at "/request/dryRun", found string`},
 		{"a text for groups", review(`"userInfo":{"groups":"dev"}`), "u-1", `read AdmissionReview: expected a list at "/request/userInfo/groups", found string`},
 		{"invalid UTF-8", review(`"name":"we%sb"`, "\xff"), "u-1", `read AdmissionReview: byte 94, in "/request/name": invalid UTF-8`},
-		{"a key twice", review(`"name":"a","name":"b"`), "u-1", `read AdmissionReview: byte 95, in "/request/name": duplicate object member name`},
+		{"a key twice", review(`"name":"a","name":"b"`), "u-1", `read AdmissionReview: the name at "/request/name" is there twice`},
+		{"a label twice among many", review(`"oldObject":{"metadata":{"labels":{%s"a7":"x"}}}`, manyLabels(40)), "u-1", `read AdmissionReview: the name at "/request/oldObject/metadata/labels/a7" is there twice`},
 		{"something behind it", whole + "{}", "u-1", "read AdmissionReview: something follows the AdmissionReview"},
 		{"ten thousand brackets", review(`"object":%s`, strings.Repeat("[", 10_100)), "u-1", "exceeded max depth"},
 	} {
@@ -320,6 +321,14 @@ func TestWhatCannotBeReadIsOneClearErrorThatKeepsTheUID(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyLabels(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"a%d":"x",`, i)
+	}
+	return b.String()
 }
 
 func TestEscapedKeysAndValuesAreTheSameAsPlainOnes(t *testing.T) {

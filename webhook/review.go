@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -74,7 +75,11 @@ const credentialKey = "authentication.kubernetes.io/credential-id"
 // decode scans an AdmissionReview. On an error it returns what it had read by
 // then as well: the uid comes early, and a refusal needs it.
 func decode(body []byte, withAnnotations bool) (review, error) {
-	s := scanner{dec: jsontext.NewDecoder(bytes.NewBuffer(body)), withAnnotations: withAnnotations}
+	// The library's own look-out for duplicate names remembers every name of every
+	// object, which costs five times the scan itself; members looks out in the
+	// objects that are read.
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
+	s := scanner{dec: decoder, withAnnotations: withAnnotations}
 	r := &review{}
 	err := s.review(r)
 	if err == nil {
@@ -142,7 +147,7 @@ func (s *scanner) review(r *review) error {
 			r.present, err = s.request(&r.request)
 			return err
 		}
-		return s.dec.SkipValue()
+		return s.skip()
 	})
 	return err
 }
@@ -158,7 +163,7 @@ func (s *scanner) request(r *request) (bool, error) {
 				if key == "kind" {
 					return s.text(&r.kind)
 				}
-				return s.dec.SkipValue()
+				return s.skip()
 			})
 			return err
 		case "resource":
@@ -180,7 +185,7 @@ func (s *scanner) request(r *request) (bool, error) {
 				if key == "fieldManager" {
 					return s.text(&r.fieldManager)
 				}
-				return s.dec.SkipValue()
+				return s.skip()
 			})
 			return err
 		case "object":
@@ -188,7 +193,7 @@ func (s *scanner) request(r *request) (bool, error) {
 		case "oldObject":
 			return s.object(&r.oldObject)
 		}
-		return s.dec.SkipValue()
+		return s.skip()
 	})
 }
 
@@ -202,7 +207,7 @@ func (s *scanner) groupResource(r *groupResource) error {
 		case "resource":
 			return s.text(&r.resource)
 		}
-		return s.dec.SkipValue()
+		return s.skip()
 	})
 	return err
 }
@@ -219,7 +224,7 @@ func (s *scanner) user(u *user) error {
 		case "extra":
 			_, err := s.members(func(key string) error {
 				if key != credentialKey {
-					return s.dec.SkipValue()
+					return s.skip()
 				}
 				var values []string
 				err := s.texts(&values)
@@ -230,7 +235,7 @@ func (s *scanner) user(u *user) error {
 			})
 			return err
 		}
-		return s.dec.SkipValue()
+		return s.skip()
 	})
 	return err
 }
@@ -244,18 +249,18 @@ func (s *scanner) object(o *object) error {
 			return err
 		case "spec":
 			if s.dec.PeekKind() != '{' {
-				return s.dec.SkipValue() // some kinds have no object here
+				return s.skip() // some kinds have no object here
 			}
 			_, err := s.members(func(key string) error {
 				if key == "replicas" {
 					return s.replicas(o)
 				}
-				return s.dec.SkipValue()
+				return s.skip()
 			})
 			return err
 		case "data", "binaryData":
 			if s.dec.PeekKind() != '{' {
-				return s.dec.SkipValue()
+				return s.skip()
 			}
 			_, err := s.members(func(string) error {
 				value, err := s.dec.ReadValue()
@@ -266,7 +271,7 @@ func (s *scanner) object(o *object) error {
 			})
 			return err
 		}
-		return s.dec.SkipValue()
+		return s.skip()
 	})
 	return err
 }
@@ -286,13 +291,13 @@ func (s *scanner) metadata(o *object, key string) error {
 			return s.textMap(o, "metadata.annotations", &o.annotations)
 		}
 	}
-	return s.dec.SkipValue()
+	return s.skip()
 }
 
 func (s *scanner) replicas(o *object) error {
 	switch s.dec.PeekKind() {
 	case 'n': // null is absent
-		return s.dec.SkipValue()
+		return s.skip()
 	case '0':
 		token, err := s.dec.ReadToken()
 		if err != nil {
@@ -306,7 +311,7 @@ func (s *scanner) replicas(o *object) error {
 		return nil
 	}
 	o.odd = append(o.odd, oddReplicas)
-	return s.dec.SkipValue()
+	return s.skip()
 }
 
 // members reads an object and hands each key to fn, which reads the value. It
@@ -323,6 +328,7 @@ func (s *scanner) members(fn func(key string) error) (bool, error) {
 	default:
 		return false, fmt.Errorf("expected an object at %q, found %v", s.dec.StackPointer(), token.Kind())
 	}
+	var seen names
 	for s.dec.PeekKind() != '}' {
 		name, err := s.dec.ReadValue()
 		if err != nil {
@@ -332,12 +338,50 @@ func (s *scanner) members(fn func(key string) error) (bool, error) {
 		if err != nil {
 			return true, err
 		}
+		if !seen.add(key) {
+			return true, fmt.Errorf("the name at %q is there twice", s.dec.StackPointer())
+		}
 		if err := fn(key); err != nil {
 			return true, err
 		}
 	}
 	_, err = s.dec.ReadToken()
 	return true, err
+}
+
+// skip passes over a value. The whole text is in memory, so reading it is free
+// and quicker than walking its tokens.
+func (s *scanner) skip() error {
+	_, err := s.dec.ReadValue()
+	return err
+}
+
+// names is a set of strings that is small almost always.
+type names struct {
+	few  []string
+	many map[string]bool
+}
+
+const fewNames = 24
+
+// add reports whether a name is new.
+func (n *names) add(name string) bool {
+	if n.many != nil {
+		again := n.many[name]
+		n.many[name] = true
+		return !again
+	}
+	if slices.Contains(n.few, name) {
+		return false
+	}
+	n.few = append(n.few, name)
+	if len(n.few) > fewNames {
+		n.many = map[string]bool{}
+		for _, name := range n.few {
+			n.many[name] = true
+		}
+	}
+	return true
 }
 
 func unquoted(value jsontext.Value) (string, error) {
@@ -353,7 +397,7 @@ func unquoted(value jsontext.Value) (string, error) {
 func (s *scanner) lenientMembers(o *object, what string, fn func(key string) error) (bool, error) {
 	if kind := s.dec.PeekKind(); kind != '{' && kind != 'n' && kind != 0 {
 		o.odd = append(o.odd, what)
-		return false, s.dec.SkipValue()
+		return false, s.skip()
 	}
 	return s.members(fn)
 }
@@ -376,7 +420,7 @@ func (s *scanner) text(to *string) error {
 func (s *scanner) lenientText(o *object, what string, to *string) error {
 	if kind := s.dec.PeekKind(); kind != '"' && kind != 'n' && kind != 0 {
 		o.odd = append(o.odd, what)
-		return s.dec.SkipValue()
+		return s.skip()
 	}
 	return s.text(to)
 }

@@ -1,0 +1,177 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+)
+
+// right is one thing that somebody may do.
+type right struct{ verb, group, resource, namespace, name string }
+
+func (r right) String() string {
+	return fmt.Sprintf("%s %s/%s %s/%s", r.verb, r.group, r.resource, r.namespace, r.name)
+}
+
+// rights takes the rules of the manifests apart.
+func rights(t *testing.T, objects []*unstructured.Unstructured) []right {
+	t.Helper()
+	var list []right
+	add := func(namespace string, rules []rbacv1.PolicyRule) {
+		for _, rule := range rules {
+			names := rule.ResourceNames
+			if len(names) == 0 {
+				names = []string{""}
+			}
+			for _, group := range rule.APIGroups {
+				for _, resource := range rule.Resources {
+					for _, verb := range rule.Verbs {
+						for _, name := range names {
+							list = append(list, right{verb, group, resource, namespace, name})
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, role := range all[rbacv1.ClusterRole](t, objects, "ClusterRole") {
+		add("", role.Rules)
+	}
+	role := one[rbacv1.Role](t, objects, "Role")
+	add(role.Namespace, role.Rules)
+	return list
+}
+
+// may asks the API server whether the service account has a right.
+func (s *site) may(ctx context.Context, t *testing.T, r right) (bool, error) {
+	t.Helper()
+	resource, subresource, _ := strings.Cut(r.resource, "/")
+	review, err := s.clients(t, s.robot).AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: r.verb, Group: r.group, Resource: resource, Subresource: subresource, Namespace: r.namespace, Name: r.name,
+		}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	return review.Status.Allowed, nil
+}
+
+func (s *site) testRights(t *testing.T, objects []*unstructured.Unstructured) {
+	var err error
+	if s.robot, err = s.ServiceAccount(t.Context(), namespace, "mollyguard"); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rights(t, objects) {
+		await(t, "the right to "+r.String(), func(ctx context.Context) (bool, error) { return s.may(ctx, t, r) })
+	}
+
+	const (
+		admission     = "admissionregistration.k8s.io"
+		coordination  = "coordination.k8s.io"
+		authorization = "rbac.authorization.k8s.io"
+	)
+	for _, r := range []right{
+		// Secrets: its own and no other, not even of that name elsewhere.
+		{"get", "", "secrets", namespace, "another"},
+		{"get", "", "secrets", shop, "mollyguard-certificates"},
+		{"update", "", "secrets", namespace, "another"},
+		{"delete", "", "secrets", namespace, "mollyguard-certificates"},
+		{"create", "", "secrets", namespace, ""},
+		{"list", "", "secrets", namespace, ""},
+		{"list", "", "secrets", "", ""},
+		// Webhook configurations: its own, and nobody else's.
+		{"get", admission, "validatingwebhookconfigurations", "", "another"},
+		{"list", admission, "validatingwebhookconfigurations", "", ""},
+		{"update", admission, "validatingwebhookconfigurations", "", "another"},
+		{"delete", admission, "validatingwebhookconfigurations", "", "mollyguard"},
+		{"create", admission, "mutatingwebhookconfigurations", "", ""},
+		// Leases: its own, in its own namespace.
+		{"get", coordination, "leases", namespace, "another"},
+		{"delete", coordination, "leases", namespace, "mollyguard"},
+		{"update", coordination, "leases", "kube-system", "mollyguard"},
+		{"create", coordination, "leases", "kube-system", ""},
+		// What it guards it only reads, one by one.
+		{"list", "", "pods", shop, ""},
+		{"watch", "apps", "deployments", shop, ""},
+		{"create", "", "pods", shop, ""},
+		{"create", "", "pods", namespace, ""},
+		{"create", "", "pods/exec", namespace, ""},
+		{"create", "", "pods/eviction", shop, ""},
+		{"delete", "", "pods", shop, ""},
+		{"update", "apps", "deployments", shop, ""},
+		{"update", "apps", "deployments/scale", shop, ""},
+		{"delete", "apps", "deployments", namespace, "mollyguard"},
+		{"get", "", "configmaps", namespace, ""},
+		{"update", "", "namespaces", "", shop},
+		{"delete", "", "namespaces", "", shop},
+		{"get", "", "nodes", "", ""},
+		{"get", "", "events", shop, ""},
+		{"delete", "", "events", shop, ""},
+		// Nobody else's identity, and no more rights than it has.
+		{"impersonate", "", "users", "", ""},
+		{"create", "", "serviceaccounts/token", namespace, "mollyguard"},
+		{"escalate", authorization, "clusterroles", "", "mollyguard"},
+		{"update", authorization, "clusterroles", "", "mollyguard-reader-workloads"},
+		{"create", authorization, "clusterroles", "", ""},
+		{"create", authorization, "clusterrolebindings", "", ""},
+	} {
+		if got, err := s.may(t.Context(), t, r); err != nil || got {
+			t.Errorf("%s is allowed: %t, %v", r, got, err)
+		}
+	}
+}
+
+func (s *site) testAggregation(t *testing.T) {
+	widgets := right{"get", "example.com", "widgets", shop, "any"}
+	if got, err := s.may(t.Context(), t, widgets); err != nil || got {
+		t.Fatalf("%s is allowed before it is granted: %t, %v", widgets, got, err)
+	}
+	if _, err := s.admin.RbacV1().ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "widgets-for-mollyguard", Labels: map[string]string{"mollyguard.dev/aggregate-to-reader": "true"}},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"example.com"}, Resources: []string{"widgets"}, Verbs: []string{"get"}}},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the right to "+widgets.String(), func(ctx context.Context) (bool, error) { return s.may(ctx, t, widgets) })
+}
+
+// testUse reads in the audit log what the service account has done: it was refused
+// nothing, and there is no right that it did not use.
+func (s *site) testUse(t *testing.T, objects []*unstructured.Unstructured) {
+	for _, r := range rights(t, objects) {
+		if r.verb == "list" {
+			// client-go reads lists by watching, and asks for a list only an API
+			// server that cannot do that (WatchList).
+			continue
+		}
+		if _, err := s.WaitForAudit(t.Context(), func(e *auditv1.Event) bool { return uses(e, r) }); err != nil {
+			t.Errorf("the right to %s was not used: %v", r, err)
+		}
+	}
+	events, err := s.Audit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.User.Username == account && e.ResponseStatus != nil && slices.Contains([]int32{401, 403}, e.ResponseStatus.Code) {
+			t.Errorf("refused: %s %s: %s", e.Verb, e.RequestURI, e.ResponseStatus.Message)
+		}
+	}
+}
+
+func uses(e *auditv1.Event, r right) bool {
+	if e.User.Username != account || e.ObjectRef == nil || e.ObjectRef.Subresource != "" {
+		return false
+	}
+	return e.Verb == r.verb && e.ObjectRef.APIGroup == r.group && e.ObjectRef.Resource == r.resource &&
+		(r.namespace == "" || r.namespace == e.ObjectRef.Namespace) && (r.name == "" || r.name == e.ObjectRef.Name)
+}

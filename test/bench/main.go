@@ -1,0 +1,140 @@
+// Command bench measures what one admission review costs Mollyguard, beside two
+// references in the same run:
+//
+//	bare        reads the body, decodes only the uid with encoding/json, allows
+//	no-op       a controller-runtime webhook that allows everything
+//	mollyguard  the program itself, as it is shipped, with its default policies
+//
+// Each is a process of its own, so that its CPU time is its own, with the same
+// certificate and the same server settings. They are called over TLS and HTTP/2,
+// as the API server calls a URL, and take turns of a fraction of a second, so that
+// whatever else the machine does hits all three alike:
+//
+//	reviews ─► load ─┬─► bare ─────────┐
+//	                 ├─► no-op ────────┼─► CPU time, latency ─► table, budgets
+//	                 └─► mollyguard ───┘
+//
+// What counts are ratios within one run; microseconds tell about the machine. The
+// exit code says whether something could be measured, not how it turned out.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Limits of a run. With the most of both it takes 3 servers × 9 cells × 20 × 30 s,
+// which is four and a half hours.
+const (
+	maxDuration = 30 * time.Second
+	maxRounds   = 20
+)
+
+type options struct {
+	// duration is how long each server is called in each cell of each round.
+	duration time.Duration
+	rounds   int
+	output   string
+	// mollyguard is the program to measure; empty means to build it.
+	mollyguard string
+	// serve makes this process one of the references; see serve.go.
+	serve, certificate, key string
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err == nil && o.serve != "":
+		err = serveReference(o, stderr)
+	case err == nil:
+		err = bench(ctx, o, stdout, stderr)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "bench: error: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.DurationVar(&o.duration, "duration", 2*time.Second, "how long to call each server, per review, concurrency and round")
+	flags.IntVar(&o.rounds, "rounds", 3, "how often to repeat; the median is reported")
+	flags.StringVar(&o.output, "o", "table", "output: table or json")
+	flags.StringVar(&o.mollyguard, "mollyguard", "", "`program` to measure (default: build the one of this module)")
+	flags.StringVar(&o.serve, "serve", "", "internal: be this reference server")
+	flags.StringVar(&o.certificate, "certificate", "", "internal: its certificate")
+	flags.StringVar(&o.key, "key", "", "internal: its key")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case o.duration <= 0 || o.duration > maxDuration:
+		return o, fmt.Errorf("-duration: %v is not between 0 and %v", o.duration, maxDuration)
+	case o.rounds < 1 || o.rounds > maxRounds:
+		return o, fmt.Errorf("-rounds: %d is not between 1 and %d", o.rounds, maxRounds)
+	case o.output != "table" && o.output != "json":
+		return o, fmt.Errorf("-o: %q is neither table nor json", o.output)
+	}
+	return o, nil
+}
+
+func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
+	dir, err := os.MkdirTemp("", "mollyguard-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+
+	servers, err := startAll(ctx, o, dir)
+	defer stopAll(servers)
+	if err != nil {
+		return err
+	}
+	reviews, err := reviews(ctx)
+	if err != nil {
+		return err
+	}
+	planned := time.Duration(len(servers)*len(reviews)*len(concurrencies)*o.rounds) * o.duration
+	fmt.Fprintf(stderr, "bench: about %v\n", (planned + 5*time.Second).Round(time.Second))
+
+	// Turns end a little late, with their last requests; twice the time is far
+	// more than that.
+	ctx, cancel := context.WithTimeout(ctx, 2*planned+time.Minute)
+	defer cancel()
+	cells, err := measureAll(ctx, o, servers, reviews)
+	if err != nil {
+		return err
+	}
+	resident, err := residentBytes(servers[mollyguard].command.Process.Pid)
+	if err != nil {
+		return err
+	}
+	report := newReport(cells, resident)
+	report.Go, report.Platform, report.CPUs = runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()
+	report.Duration, report.Rounds = o.duration.String(), o.rounds
+	if o.output == "json" {
+		return report.writeJSON(stdout)
+	}
+	return report.writeTable(stdout)
+}

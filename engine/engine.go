@@ -32,7 +32,7 @@ type Engine struct {
 	opts    Options
 	now     func() time.Time
 	log     *slog.Logger
-	metrics metrics
+	metrics engineMetrics
 
 	current atomic.Pointer[Set]
 

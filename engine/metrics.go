@@ -6,15 +6,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-type metrics struct {
+type engineMetrics struct {
 	reloads    *prometheus.CounterVec
 	successful prometheus.Gauge
 	timestamp  prometheus.Gauge
 	policies   prometheus.Gauge
 }
 
-func newMetrics(registerer prometheus.Registerer) metrics {
-	m := metrics{
+func newMetrics(registerer prometheus.Registerer) engineMetrics {
+	m := engineMetrics{
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mollyguard_policy_reloads_total",
 			Help: "Attempts to put changed policy files to use, by result (success, failure).",
@@ -38,14 +38,14 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	return m
 }
 
-func (m metrics) loaded(set *Set, at time.Time) {
+func (m engineMetrics) loaded(set *Set, at time.Time) {
 	m.reloads.WithLabelValues("success").Inc()
 	m.successful.Set(1)
 	m.timestamp.Set(float64(at.UnixMilli()) / 1000)
 	m.policies.Set(float64(len(set.policies)))
 }
 
-func (m metrics) failed() {
+func (m engineMetrics) failed() {
 	m.reloads.WithLabelValues("failure").Inc()
 	m.successful.Set(0)
 }

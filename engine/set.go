@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/mollyguard/mollyguard/operation"
@@ -181,7 +183,12 @@ func (s *Set) Evaluate(ctx context.Context, op *operation.Operation, grant *oper
 		return nil, fmt.Errorf("evaluate policies: %w", err)
 	}
 	input := s.encode(operation.Input{Operation: *op, Grant: grant, Config: s.config})
-	results, err := s.query.Eval(ctx, rego.EvalParsedInput(input.Value), rego.EvalTime(op.Time))
+	// A cancel of our own saves the goroutine that OPA starts for each evaluation
+	// to wait for ctx.
+	cancel := topdown.NewCancel()
+	defer context.AfterFunc(ctx, cancel.Cancel)()
+	results, err := s.query.Eval(ctx, rego.EvalParsedInput(input.Value), rego.EvalTime(op.Time),
+		rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp()))
 	if err != nil {
 		return nil, fmt.Errorf("evaluate policies: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,14 +70,45 @@ type Lease struct {
 
 // Lead runs fn while this replica holds the lease, with a context that ends when
 // it is lost, and contests it again after that. Losing the lease stops fn, not
-// the process: the replica still has admission calls to answer. It returns nil
-// when ctx ends.
-func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context)) error {
+// the process: the replica still has admission calls to answer. An fn that
+// returns gives the lease up, so that another replica may do better. fn never
+// runs twice at once in this process. Lead returns nil when ctx ends.
+func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context) error) error {
 	log := l.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+	var running sync.Mutex // the elector does not wait for what it started
+	term := func(ctx context.Context, giveUp context.CancelFunc) {
+		defer giveUp()
+		running.Lock()
+		defer running.Unlock()
+		log.Info("leading", "lease", l.Name)
+		if err := fn(ctx); err != nil && ctx.Err() == nil {
+			log.Error("leader's work ended, giving the lease up", "lease", l.Name, "error", err)
+		}
+	}
+	for ctx.Err() == nil {
+		held, giveUp := context.WithCancel(ctx)
+		elector, err := l.elector(leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(ctx context.Context) { term(ctx, giveUp) },
+			OnStoppedLeading: func() { log.Info("not leading", "lease", l.Name) },
+		})
+		if err != nil {
+			giveUp()
+			return fmt.Errorf("contest lease %s/%s: %w", l.Namespace, l.Name, err)
+		}
+		elector.Run(held)
+		giveUp()
+		wait(ctx, retryPeriod)
+	}
+	running.Lock() // wait for the last term to end
+	defer running.Unlock()
+	return nil
+}
+
+func (l Lease) elector(callbacks leaderelection.LeaderCallbacks) (*leaderelection.LeaderElector, error) {
+	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: l.Namespace, Name: l.Name},
 			Client:     l.Clients.CoordinationV1(),
@@ -87,19 +119,16 @@ func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context)) error {
 		RetryPeriod:     retryPeriod,
 		ReleaseOnCancel: true,
 		Name:            l.Name,
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(ctx context.Context) {
-				log.Info("leading", "lease", l.Name)
-				fn(ctx)
-			},
-			OnStoppedLeading: func() { log.Info("not leading", "lease", l.Name) },
-		},
+		Callbacks:       callbacks,
 	})
-	if err != nil {
-		return fmt.Errorf("contest lease %s/%s: %w", l.Namespace, l.Name, err)
+}
+
+// wait waits, or less if ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	for ctx.Err() == nil {
-		elector.Run(ctx)
-	}
-	return nil
 }

@@ -4,7 +4,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +18,8 @@ type Log struct {
 	lock   sync.Mutex
 	writer io.Writer
 	closer io.Closer
+	// torn says that the last line was cut short, by a full disk.
+	torn bool
 }
 
 // NewLog returns a Log that writes to w, which it does not close.
@@ -36,14 +37,19 @@ func OpenLog(path string) (*Log, error) {
 // Record writes a decision. When it returns nil the record has been handed to
 // the operating system.
 func (l *Log) Record(_ context.Context, decision operation.Decision) error {
-	line, err := json.Marshal(decision)
+	line, err := decision.MarshalJSON() // json.Marshal would check and copy what it returns
 	if err != nil {
 		return fmt.Errorf("encode decision %s: %w", decision.ID, err)
 	}
 	line = append(line, '\n')
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	if _, err := l.writer.Write(line); err != nil {
+	if l.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := l.writer.Write(line)
+	l.torn = err != nil && (n > 0 || l.torn)
+	if err != nil {
 		return fmt.Errorf("write the decision log: %w", err)
 	}
 	return nil

@@ -116,14 +116,9 @@ func (g generator) scale() admissionregistrationv1.ValidatingWebhook {
 func (g generator) evict() admissionregistrationv1.ValidatingWebhook {
 	hook := g.hook("evict", admissionregistrationv1.Create, "pods/eviction", admissionregistrationv1.NamespacedScope, g.FailProtected)
 	hook.Rules[0].APIGroups = []string{""}
-	// Our own pods can be drained when none of them answers any more.
-	hook.MatchConditions = []admissionregistrationv1.MatchCondition{
-		g.notControlPlane(),
-		condition("not-kube-system", `request.namespace != "kube-system"`),
-		condition("not-ourselves", "request.namespace != "+strconv.Quote(g.ServiceNamespace)),
-	}
-	if g.URL != "" {
-		hook.MatchConditions = hook.MatchConditions[:2]
+	hook.MatchConditions = []admissionregistrationv1.MatchCondition{g.notControlPlane(), condition("not-kube-system", `request.namespace != "kube-system"`)}
+	if g.URL == "" { // our own pods can be drained when none of them answers any more
+		hook.MatchConditions = append(hook.MatchConditions, condition("not-ourselves", "request.namespace != "+strconv.Quote(g.ServiceNamespace)))
 	}
 	return hook
 }

@@ -17,6 +17,15 @@ func newPolicy(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Check, test and list policies",
+		// Without this cobra prints the help for a misspelt command, with exit code 0.
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError(cmd.CommandPath()+" --help lists the commands", "unknown command %q for %q", args[0], cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(newPolicyCheck(s), newPolicyTest(s), newPolicyList(s))
 	return cmd

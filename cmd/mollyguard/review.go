@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -147,6 +148,8 @@ func eachValue(r io.Reader, fn func(body []byte) error) error {
 		switch {
 		case errors.Is(err, io.EOF) && n > 0:
 			return nil
+		case err != nil && !aboutText(err):
+			return cmp.Or(errors.Unwrap(err), err) // less "jsontext: read error"
 		case err != nil:
 			rest := append([]byte(nil), decoder.UnreadBuffer()...)
 			return fn(rest)
@@ -155,6 +158,12 @@ func eachValue(r io.Reader, fn func(body []byte) error) error {
 			return err
 		}
 	}
+}
+
+// aboutText says whether an error is about what was read, not about reading.
+func aboutText(err error) bool {
+	var syntactic *jsontext.SyntacticError
+	return errors.Is(err, io.EOF) || errors.As(err, &syntactic)
 }
 
 // eachOf looks into an array, and into a List.
@@ -201,6 +210,9 @@ func printAnswer(w io.Writer, format, help string) func(source string, answer we
 // what it is the answer to.
 func text(source string, answer webhook.Answer, help string) string {
 	d := answer.Decision
+	if answer.Failure == webhook.Undecoded { // there is little to tell what it is the answer to
+		return fmt.Sprintf("%s: %s: %s\n", source, d.Outcome, operation.Printable(d.Error))
+	}
 	out := fmt.Sprintf("%s: %s\n", source, summary(d))
 	if d.Refused() {
 		return out + "\n" + indent(webhook.Message(d, help)) + "\n"

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	exit := &exitError{code: exitUndecided, err: err}
 	if !errors.As(err, &exit) && strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
-		exit.code, exit.hint = exitUsage, root.Name()+" --help lists the commands"
+		exit.code, exit.hint = exitUsage, root.CommandPath()+" --help lists the commands"
 	}
 	if exit.err != nil {
 		for line := range strings.Lines(exit.err.Error()) {
@@ -96,6 +96,8 @@ Exit codes: 0 allowed or ok, 1 could not decide, 2 usage, 3 denied.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// They are part of the error's text, over several lines.
+		DisableSuggestions: true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd.CommandPath()+" --help shows the flags", "%w", err)

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/mollyguard/mollyguard/certs"
 	"github.com/mollyguard/mollyguard/config"
@@ -79,6 +83,7 @@ const (
 // shutdownDelay, finishes what is in flight, and then stops the rest.
 func serve(ctx context.Context, s streams, c config.Configuration, o serveOptions) (err error) {
 	log := s.logger()
+	useLogger(log)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -114,7 +119,9 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	certificateMetrics(registry, surroundings.certificates)
 	ready := &readiness{checks: []check{
 		{"policies", func() (string, error) { return policyDetail(a.engine), nil }},
-		{"certificate", func() (string, error) { return certificateDetail(surroundings.certificates), surroundings.certificates.Ready() }},
+		{"certificate", func() (string, error) {
+			return certificateDetail(surroundings.certificates), surroundings.certificates.Ready()
+		}},
 		{"caches", func() (string, error) { return "", surroundings.synced() }},
 	}}
 	admission := admissionServer(handler, surroundings.certificates, log)
@@ -151,6 +158,13 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 		o.listening <- addresses{admissionListener.Addr(), statusListener.Addr()}
 	}
 	return group.Wait()
+}
+
+// useLogger makes the Kubernetes libraries, which log through globals of their
+// own, speak through the same log.
+func useLogger(log *slog.Logger) {
+	klog.SetSlogLogger(log)
+	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 }
 
 func listen(ctx context.Context, field, address string) (net.Listener, error) {

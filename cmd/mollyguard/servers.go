@@ -109,7 +109,7 @@ func policyDetail(e *engine.Engine) string {
 
 func certificateDetail(source certs.Source) string {
 	if problem := source.Problem(); problem != nil {
-		return strings.ReplaceAll(problem.Error(), "\n", "; ")
+		return "but " + strings.ReplaceAll(problem.Error(), "\n", "; ")
 	}
 	if at := source.NotAfter(); !at.IsZero() {
 		return "until " + at.UTC().Format(time.RFC3339)

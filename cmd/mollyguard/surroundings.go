@@ -125,7 +125,8 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 		})
 	}
 	if *c.Kubernetes.Webhook.Manage {
-		keep, err := configurationKeeper(c, restConfig, httpClient, caches, source, log, registerer)
+		ready := func() bool { return source.Ready() == nil && state.err() == nil }
+		keep, err := configurationKeeper(c, restConfig, httpClient, caches, source, ready, log, registerer)
 		if err != nil {
 			return nil, err
 		}
@@ -148,17 +149,13 @@ func leading(c config.Configuration, clients kubernetes.Interface, inCluster boo
 		lease := kube.Lease{
 			Clients: clients, Namespace: c.Kubernetes.Webhook.Service.Namespace, Name: "mollyguard", Identity: identity, Log: log,
 		}
-		return lease.Lead(ctx, func(ctx context.Context) {
-			if err := fn(ctx); err != nil {
-				log.Error("leader's work ended", "error", err)
-			}
-		})
+		return lease.Lead(ctx, fn)
 	}
 }
 
 // configurationKeeper keeps the webhook configuration. It looks at it when it
 // was changed, when the CA bundle was, and regularly.
-func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpClient httpClient, caches cache.Cache, source certs.Source, log *slog.Logger, registerer prometheus.Registerer) (func(context.Context) error, error) {
+func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpClient httpClient, caches cache.Cache, source certs.Source, ready func() bool, log *slog.Logger, registerer prometheus.Registerer) (func(context.Context) error, error) {
 	// Reads past the cache: what it writes has to follow from what is there now.
 	direct, err := client.New(restConfig, client.Options{HTTPClient: httpClient, Scheme: scheme.Scheme})
 	if err != nil {
@@ -209,10 +206,10 @@ func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpCl
 			}
 		})
 		group.Go(func() error {
-			// Asking for calls before there is a certificate to answer them with
-			// would refuse what they are about.
-			for source.Ready() != nil && ctx.Err() == nil {
-				pause(ctx, certificatePoll)
+			// Asking for calls that cannot be answered yet would refuse what they
+			// are about.
+			for !ready() && ctx.Err() == nil {
+				pause(ctx, readyPoll)
 			}
 			return keeper.Run(ctx, trigger)
 		})
@@ -220,9 +217,9 @@ func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpCl
 	}, nil
 }
 
-// certificatePoll is how often a starting server looks whether it has a
-// certificate yet; it has one within milliseconds.
-const certificatePoll = 100 * time.Millisecond
+// readyPoll is how often a starting server looks whether it is ready yet; it is
+// within a second.
+const readyPoll = 100 * time.Millisecond
 
 // certificates chooses where the serving certificate comes from.
 func certificates(c config.Configuration, clients kubernetes.Interface, log *slog.Logger) (certs.Source, error) {

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/webhook"
+)
+
+// corpus holds POLICY/{allow,deny}/NAME.json: AdmissionReviews that the policy
+// must refuse, and such that are as near to it as can be but must be let
+// through. Beside them are NAME.decision.json, the decision record, and where
+// the review does not say enough NAME.objects.json, what the cluster holds
+// besides the namespaces of objects.json.
+const corpus = "../../policies/testdata/kubernetes"
+
+// given is what the cluster holds in the case at hand.
+type given struct{ webhook.Lookup }
+
+func (g *given) set(t *testing.T, files ...string) {
+	t.Helper()
+	var readers []io.Reader
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		readers = append(readers, bytes.NewReader(data))
+	}
+	lookup, err := webhook.NewFileLookup(io.MultiReader(readers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Lookup = lookup
+}
+
+func TestEveryPolicyRefusesWhatItMustAndNothingElse(t *testing.T) {
+	c := config.Default()
+	c.Cluster = "prod-eu"
+	objects := &given{}
+	a, err := assemble(t.Context(), c, parts{
+		lookup: objects, recorder: discard{},
+		now: func() time.Time { return time.Date(2026, 11, 21, 3, 12, 47, 0, time.UTC) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge := func(t *testing.T, file string) operation.Decision {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects.set(t, filepath.Join(corpus, "objects.json"), beside(file, "objects"))
+		answer := a.reviewer.Review(t.Context(), body)
+		if answer.NotOurs {
+			t.Fatal("mollyguard has no say in this")
+		}
+		answer.Decision.ID = sameID
+		return answer.Decision
+	}
+	var policies []string
+	for _, policy := range a.engine.Current().Policies() {
+		policies = append(policies, policy.Name)
+		t.Run(policy.Name, func(t *testing.T) {
+			folder := filepath.Join(corpus, policy.Name)
+			for _, name := range cases(t, filepath.Join(folder, "deny")) {
+				t.Run("denies "+name, func(t *testing.T) {
+					file := filepath.Join(folder, "deny", name+".json")
+					d := judge(t, file)
+					if d.Outcome != operation.OutcomeDeny || !slices.Equal(violated(d), []string{policy.Name}) {
+						t.Errorf("%s by %v, want it denied by %s alone", d.Outcome, violated(d), policy.Name)
+					}
+					compareDecision(t, d, beside(file, "decision"))
+				})
+			}
+			for _, name := range cases(t, filepath.Join(folder, "allow")) {
+				t.Run("allows "+name, func(t *testing.T) {
+					file := filepath.Join(folder, "allow", name+".json")
+					d := judge(t, file)
+					if d.Outcome != operation.OutcomeAllow {
+						t.Errorf("%s by %v %s, want it allowed", d.Outcome, violated(d), d.Error)
+					}
+					compareDecision(t, d, beside(file, "decision"))
+				})
+			}
+		})
+	}
+	entries, err := os.ReadDir(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			folders = append(folders, entry.Name())
+		}
+	}
+	if diff := cmp.Diff(policies, folders); diff != "" {
+		t.Errorf("policies, and folders of the corpus (-policies +folders):\n%s", diff)
+	}
+}
+
+// beside names a file that belongs to a case.
+func beside(file, what string) string {
+	return strings.TrimSuffix(file, ".json") + "." + what + ".json"
+}
+
+// cases lists the names of the cases in a folder; there must be one, and nothing
+// else than what belongs to them.
+func cases(t *testing.T, folder string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatalf("a policy needs cases that it denies and such that it allows: %v", err)
+	}
+	var names, others []string
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), ".json")
+		switch {
+		case !ok:
+			t.Errorf("%s is no case", filepath.Join(folder, entry.Name()))
+		case strings.Contains(name, "."):
+			others = append(others, name)
+		default:
+			names = append(names, name)
+		}
+	}
+	for _, other := range others {
+		if name, what, _ := strings.Cut(other, "."); !slices.Contains(names, name) || what != "objects" && what != "decision" {
+			t.Errorf("%s.json belongs to no case", filepath.Join(folder, other))
+		}
+	}
+	if len(names) == 0 {
+		t.Errorf("no case in %s", folder)
+	}
+	return names
+}
+
+func violated(d operation.Decision) []string {
+	var names []string
+	for _, v := range d.Violations {
+		names = append(names, v.Policy)
+	}
+	return names
+}
+
+func compareDecision(t *testing.T, d operation.Decision, file string) {
+	t.Helper()
+	got, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v: go test ./cmd/mollyguard -update writes it", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}

@@ -9,9 +9,12 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // maxSize is far above any real configuration; a ConfigMap holds 1 MiB at most.
@@ -49,8 +52,11 @@ func Parse(name string, data []byte) (Configuration, error) {
 		return Configuration{}, problems{name: name, lines: decodeProblems(err)}.err()
 	}
 	var second yaml.Node
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		return Configuration{}, fmt.Errorf("%s:%d: a second YAML document: the file holds one", name, max(second.Line, 1))
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		return Configuration{}, fmt.Errorf("%s:%d: a second YAML document: the file holds one", name, second.Line)
+	case !errors.Is(err, io.EOF):
+		return Configuration{}, problems{name: name, lines: decodeProblems(err)}.err()
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(data, &root); err != nil { // for the lines of what is invalid
@@ -60,6 +66,7 @@ func Parse(name string, data []byte) (Configuration, error) {
 	if c.APIVersion != APIVersion || c.Kind != Kind {
 		found.add("kind", "expected apiVersion %s and kind %s, found %q and %q", APIVersion, Kind, c.APIVersion, c.Kind)
 	} else {
+		c.refuseZeros(&found)
 		c.complete()
 		c.validate(&found)
 	}
@@ -82,7 +89,7 @@ func (p problems) err() error {
 	}
 	prefixed := make([]string, len(p.lines))
 	for i, line := range p.lines {
-		prefixed[i] = p.name + ":" + line
+		prefixed[i] = p.name + ":" + operation.Printable(line) // it may quote the file, line breaks and all
 	}
 	return errors.New(strings.Join(prefixed, "\n"))
 }
@@ -92,21 +99,28 @@ func (p *problems) add(field, format string, args ...any) {
 	p.lines = append(p.lines, fmt.Sprintf("%d: %s: %s", lineOf(p.root, field), field, fmt.Sprintf(format, args...)))
 }
 
-// lineOf finds a field, or as much of its path as is in the file.
+// lineOf is the line of a field, or of as much of its path as is in the file.
 func lineOf(node *yaml.Node, field string) int {
+	line, _ := find(node, field)
+	return line
+}
+
+// find reports the line of a field, or of as much of its path as is in the file,
+// and whether the field is.
+func find(node *yaml.Node, field string) (line int, found bool) {
 	if node == nil || node.Kind != yaml.DocumentNode || len(node.Content) == 0 {
-		return 1
+		return 1, false
 	}
 	node = node.Content[0]
-	line := node.Line
+	line = node.Line
 	for _, step := range strings.FieldsFunc(field, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
 		next := child(node, step)
 		if next == nil {
-			return line
+			return line, false
 		}
 		node, line = next, next.Line
 	}
-	return line
+	return line, true
 }
 
 func child(node *yaml.Node, step string) *yaml.Node {
@@ -130,6 +144,9 @@ func child(node *yaml.Node, step string) *yaml.Node {
 var (
 	unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type (\S+)$`)
 	atLine     = regexp.MustCompile(`^line (\d+): (.*)$`)
+	// oneLow are the errors of the library's parser, which counts lines from 0
+	// where its scanner counts from 1 (go.yaml.in/yaml/v3 decode.go, parser.fail).
+	oneLow = regexp.MustCompile(`^did not find expected (<document start>|node content|'-' indicator|key|',' or '[\]}]')$`)
 )
 
 // decodeProblems turns the YAML library's errors into "LINE: what". The library
@@ -145,7 +162,11 @@ func decodeProblems(err error) []string {
 		if m := unknownKey.FindStringSubmatch(text); m != nil {
 			lines = append(lines, fmt.Sprintf("%s: unknown key %q: %s", m[1], m[2], suggestion(m[2], keysOf(m[3]))))
 		} else if m := atLine.FindStringSubmatch(text); m != nil {
-			lines = append(lines, m[1]+": "+m[2])
+			line, _ := strconv.Atoi(m[1]) // digits; a number too large for a line is shown as 0
+			if oneLow.MatchString(m[2]) {
+				line++
+			}
+			lines = append(lines, fmt.Sprintf("%d: %s", line, m[2]))
 		} else {
 			lines = append(lines, "1: "+text)
 		}

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -27,6 +29,23 @@ const (
 	maxShutdownDelay = 20 * time.Second
 )
 
+// refuseZeros finds zeros that would be taken for "left out" and silently become
+// the default.
+func (c *Configuration) refuseZeros(p *problems) {
+	for _, number := range []struct {
+		field string
+		zero  bool
+	}{
+		{"policies.reloadInterval", c.Policies.ReloadInterval == 0},
+		{"kubernetes.webhook.service.port", c.Kubernetes.Webhook.Service.Port == 0},
+		{"kubernetes.webhook.timeoutSeconds", c.Kubernetes.Webhook.TimeoutSeconds == 0},
+	} {
+		if _, given := find(p.root, number.field); given && number.zero {
+			p.add(number.field, "0 is not possible: leave it out for the default")
+		}
+	}
+}
+
 func (c *Configuration) validate(p *problems) {
 	if !clusterName.MatchString(c.Cluster) {
 		p.add("cluster", "%q is not a name of 1 to 100 letters, digits, dots, dashes and underscores", c.Cluster)
@@ -51,6 +70,7 @@ func (c *Configuration) validate(p *problems) {
 	if c.Policies.ReloadInterval < minReload {
 		p.add("policies.reloadInterval", "%v is below %v", c.Policies.ReloadInterval, minReload)
 	}
+	validateValue(p, "policies.config", c.Policies.Config)
 	for i, rule := range c.Enforcement {
 		field := fmt.Sprintf("enforcement[%d]", i)
 		validatePatterns(p, field+".namespaces", rule.Namespaces)
@@ -83,7 +103,7 @@ func (c *Configuration) validateWebhook(p *problems) {
 		switch {
 		case err != nil:
 			p.add("kubernetes.webhook.url", "%v", err)
-		case u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		case u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 			p.add("kubernetes.webhook.url", "%q is not of the form https://HOST:PORT", webhook.URL)
 		}
 	}
@@ -103,9 +123,11 @@ func (c *Configuration) validateWebhook(p *problems) {
 	if s := webhook.TimeoutSeconds; s < 1 || s > 30 {
 		p.add("kubernetes.webhook.timeoutSeconds", "%d is not between 1 and 30", s)
 	}
-	for field, policy := range map[string]string{"protected": webhook.FailurePolicy.Protected, "other": webhook.FailurePolicy.Other} {
-		if policy != "Fail" && policy != "Ignore" {
-			p.add("kubernetes.webhook.failurePolicy."+field, "%q is not Fail or Ignore", policy)
+	for _, policy := range []struct{ field, value string }{
+		{"protected", webhook.FailurePolicy.Protected}, {"other", webhook.FailurePolicy.Other},
+	} {
+		if policy.value != "Fail" && policy.value != "Ignore" {
+			p.add("kubernetes.webhook.failurePolicy."+policy.field, "%q is not Fail or Ignore", policy.value)
 		}
 	}
 }
@@ -160,6 +182,26 @@ func validatePatterns(p *problems, field string, patterns []string) {
 			p.add(fmt.Sprintf("%s[%d]", field, i), "pattern: %v", err)
 		} else if text == "" {
 			p.add(fmt.Sprintf("%s[%d]", field, i), "empty pattern: it would only match the empty name")
+		}
+	}
+}
+
+// validateValue finds what cannot be shown to policies, whose input is JSON.
+func validateValue(p *problems, field string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			validateValue(p, field+"."+key, value[key])
+		}
+	case map[any]any: // what the YAML library makes of a mapping with such a key
+		p.add(field, "a key is not a text: policies see JSON, put it in quotes")
+	case []any:
+		for i, item := range value {
+			validateValue(p, fmt.Sprintf("%s[%d]", field, i), item)
+		}
+	case float64:
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			p.add(field, "%v is not a number in JSON, which is what policies see", value)
 		}
 	}
 }

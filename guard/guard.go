@@ -24,7 +24,7 @@ import (
 )
 
 // Evaluator says what the policies hold against an operation. The violations
-// carry no Enforcement. An error means that the policies could not be asked. It
+// carry no Enforcement, and are the caller's to change. An error means that the policies could not be asked. It
 // is called concurrently.
 type Evaluator interface {
 	Evaluate(ctx context.Context, op *operation.Operation, grant *operation.Grant) ([]operation.Violation, error)

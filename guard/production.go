@@ -75,14 +75,15 @@ func ParseSelector(text string) (labels.Selector, error) {
 func (p *production) judge(op *operation.Operation, unknownCounts bool) operation.Production {
 	var because []string
 	because = append(because, matching(p.selectors, op.Target.Labels, "label")...)
-	isNamespace := op.Target.Group == "" && op.Target.Resource == "namespaces"
-	namespace, namespaceLabels := op.Target.Namespace, op.Target.NamespaceLabels
-	if isNamespace {
-		namespace, namespaceLabels = op.Target.Name, nil
+	namespace := op.Target.Namespace
+	switch {
+	case op.Target.Group == "" && op.Target.Resource == "namespaces":
+		namespace = op.Target.Name
 		because = append(because, matching(p.namespaceSelectors, op.Target.Labels, "label")...)
-	}
-	if reasons := matching(p.namespaceSelectors, namespaceLabels, "label"); len(reasons) > 0 {
-		because = append(because, fmt.Sprintf("namespace %s has %s", namespace, strings.Join(reasons, ", ")))
+	case namespace != "": // "env!=dev" matches no labels too, which is not true of what is in no namespace
+		if reasons := matching(p.namespaceSelectors, op.Target.NamespaceLabels, "label"); len(reasons) > 0 {
+			because = append(because, fmt.Sprintf("namespace %s has %s", namespace, strings.Join(reasons, ", ")))
+		}
 	}
 	if namespace != "" && p.namespaces.match(namespace) {
 		because = append(because, fmt.Sprintf("namespace %s is production by name", namespace))

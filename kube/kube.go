@@ -83,6 +83,9 @@ func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context) error) err
 		defer giveUp()
 		running.Lock()
 		defer running.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
 		log.Info("leading", "lease", l.Name)
 		if err := fn(ctx); err != nil && ctx.Err() == nil {
 			log.Error("leader's work ended, giving the lease up", "lease", l.Name, "error", err)

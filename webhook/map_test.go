@@ -75,6 +75,7 @@ func TestVerbs(t *testing.T) {
 		{"a scale down", scale(replicasSpec(2), replicasSpec(1)), "update"},
 		{"a scale from zero to zero", scale(map[string]any{}, map[string]any{}), "update"},
 		{"a scale to a text", scale(replicasSpec(2), replicasSpec("0")), "unknown: spec.replicas 2 → not a number"},
+		{"replicas beyond any number", update(thing(production, replicasSpec(2)), thing(production, replicasSpec(json.Number("1e999")))), "unknown: spec.replicas 2 → not a number"},
 		{"replicas to zero", update(thing(production, replicasSpec(2)), thing(production, replicasSpec(0))), "scale-to-zero: spec.replicas 2 → 0"},
 		{"replicas gone", update(thing(production, replicasSpec(2)), thing(production, map[string]any{})), "scale-to-zero: spec.replicas 2 → 0"},
 		{"the whole spec gone", update(thing(production, replicasSpec(2)), thing(production, nil)), "scale-to-zero: spec.replicas 2 → 0"},

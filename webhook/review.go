@@ -303,11 +303,11 @@ func (s *scanner) replicas(o *object) error {
 		if err != nil {
 			return err
 		}
-		count, err := token.Float()
-		if err != nil {
-			return err
+		if count, err := token.Float(); err == nil {
+			o.replicas = replicas{set: true, count: count}
+		} else { // out of range, such as 1e999
+			o.odd = append(o.odd, oddReplicas)
 		}
-		o.replicas = replicas{set: true, count: count}
 		return nil
 	}
 	o.odd = append(o.odd, oddReplicas)

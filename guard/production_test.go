@@ -1,0 +1,176 @@
+package guard_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mollyguard/mollyguard/guard"
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+func TestProductionIsJudgedByEveryRuleAndSaysBecauseOfWhat(t *testing.T) {
+	namespaceLabels := func(labels map[string]string) func(*operation.Operation) {
+		return func(op *operation.Operation) { op.Target.NamespaceLabels = labels }
+	}
+	in := func(namespace string) func(*operation.Operation) {
+		return func(op *operation.Operation) { op.Target.Namespace = namespace }
+	}
+	named := func(name string) func(*operation.Operation) {
+		return func(op *operation.Operation) { op.Target.Name = name }
+	}
+	env := func(value string) map[string]string { return map[string]string{"env": value} }
+	byLabel := guard.ProductionRules{Selectors: productionLabels}
+	byNamespaceLabel := guard.ProductionRules{NamespaceSelectors: productionLabels}
+	// Everything is production that does not say otherwise.
+	unlessDev := []string{"env notin (dev)"}
+
+	for _, tt := range []struct {
+		name  string
+		rules guard.ProductionRules
+		op    operation.Operation
+		want  []string
+	}{
+		{"nothing is production without a rule", guard.ProductionRules{}, deleteWeb(labelled("production")), nil},
+
+		{"a label", byLabel, deleteWeb(labelled("prod")), []string{"label env=prod"}},
+		{"another value of the label", byLabel, deleteWeb(labelled("preprod")), nil},
+		{"no labels", byLabel, deleteWeb(), nil},
+		{
+			"any of the selectors is enough", guard.ProductionRules{Selectors: []string{"tier=1", "env=prod"}},
+			deleteWeb(labelled("prod")), []string{"label env=prod"},
+		},
+		{
+			"all of a selector's labels are told", guard.ProductionRules{Selectors: []string{"env=prod,tier"}},
+			deleteWeb(func(op *operation.Operation) { op.Target.Labels = map[string]string{"env": "prod", "tier": "1"} }),
+			[]string{"label env=prod,tier=1"},
+		},
+		{"part of a selector's labels is not enough", guard.ProductionRules{Selectors: []string{"env=prod,tier"}}, deleteWeb(labelled("prod")), nil},
+		{"a label that is not there", guard.ProductionRules{Selectors: unlessDev}, deleteWeb(), []string{"label env notin (dev)"}},
+		{"a label of the namespace does not count as the object's", byLabel, deleteWeb(namespaceLabels(env("prod"))), nil},
+
+		{"a label of the namespace", byNamespaceLabel, deleteWeb(namespaceLabels(env("prod"))), []string{"namespace shop has label env=prod"}},
+		{"an object's own label does not count as the namespace's", byNamespaceLabel, deleteWeb(labelled("prod")), nil},
+		{
+			"the object's label and the namespace's", guard.ProductionRules{Selectors: productionLabels, NamespaceSelectors: productionLabels},
+			deleteWeb(labelled("prod"), namespaceLabels(env("production"))),
+			[]string{"label env=prod", "namespace shop has label env=production"},
+		},
+		{
+			"a namespace without the label that would clear it", guard.ProductionRules{NamespaceSelectors: unlessDev},
+			deleteWeb(namespaceLabels(map[string]string{"team": "a"})), []string{"namespace shop has label env notin (dev)"},
+		},
+
+		{"a Namespace by its own labels, as an object", byLabel, deleteWeb(ofNamespace("shop", env("prod"))), []string{"label env=prod"}},
+		{"a Namespace by its own labels, as a namespace", byNamespaceLabel, deleteWeb(ofNamespace("shop", env("prod"))), []string{"label env=prod"}},
+		{
+			"a Namespace by both, told once", guard.ProductionRules{Selectors: productionLabels, NamespaceSelectors: productionLabels},
+			deleteWeb(ofNamespace("shop", env("prod"))), []string{"label env=prod"},
+		},
+		{
+			"a Namespace whose own label clears it", guard.ProductionRules{NamespaceSelectors: unlessDev},
+			deleteWeb(ofNamespace("shop", env("dev"))), nil,
+		},
+		{
+			"a cluster-scoped object has no namespace whose labels could count", guard.ProductionRules{NamespaceSelectors: unlessDev},
+			deleteWeb(ofVolume("disk")), nil,
+		},
+		{
+			"what another group calls namespaces is no Namespace", guard.ProductionRules{NamespaceSelectors: productionLabels},
+			deleteWeb(ofNamespace("shop", env("prod")), func(op *operation.Operation) { op.Target.Group = "example.com" }), nil,
+		},
+
+		{
+			"a namespace by its name", guard.ProductionRules{Namespaces: []string{"prod(-.*)?"}},
+			deleteWeb(in("prod-eu")), []string{"namespace prod-eu is production by name"},
+		},
+		{"a namespace that only ends like it", guard.ProductionRules{Namespaces: []string{"prod(-.*)?"}}, deleteWeb(in("preprod")), nil},
+		{"a namespace that only contains it", guard.ProductionRules{Namespaces: []string{"prod"}}, deleteWeb(in("preprod-x")), nil},
+		{"a namespace that only contains one alternative", guard.ProductionRules{Namespaces: []string{"prod|live"}}, deleteWeb(in("prod-live")), nil},
+		{
+			"a Namespace by its own name", guard.ProductionRules{Namespaces: []string{"shop"}},
+			deleteWeb(ofNamespace("shop", nil)), []string{"namespace shop is production by name"},
+		},
+		{"a cluster-scoped object is in no namespace", guard.ProductionRules{Namespaces: []string{".*"}}, deleteWeb(ofVolume("disk")), nil},
+
+		{"an object by its name", guard.ProductionRules{Names: []string{"web.*"}}, deleteWeb(named("web-1")), []string{"name web-1 is production by name"}},
+		{"a name that only contains it", guard.ProductionRules{Names: []string{"prod"}}, deleteWeb(named("preprod-x")), nil},
+
+		{
+			"the whole cluster", guard.ProductionRules{WholeCluster: true},
+			deleteWeb(), []string{"the whole cluster is production (prod-eu)"},
+		},
+		{
+			"the whole cluster, of no name", guard.ProductionRules{WholeCluster: true},
+			deleteWeb(func(op *operation.Operation) { op.Target.Cluster = "" }), []string{"the whole cluster is production"},
+		},
+
+		{
+			"what would go with it", guard.ProductionRules{},
+			deleteWeb(func(op *operation.Operation) {
+				op.Dependents = []operation.Dependents{
+					{Kind: "Pod", Count: 5, Production: 3}, {Kind: "Secret", Count: 2}, {Kind: "ConfigMap", Count: 1, Production: 1},
+				}
+			}),
+			[]string{"3 production Pod would go with it", "1 production ConfigMap would go with it"},
+		},
+		{
+			"what is not known", byLabel,
+			deleteWeb(labelled("dev"), func(op *operation.Operation) { op.Unknown = []string{"the labels of namespace shop"} }),
+			[]string{"the labels of namespace shop, and unknown counts as production"},
+		},
+		{
+			"every rule that says so",
+			guard.ProductionRules{
+				WholeCluster: true, Selectors: []string{"env=prod"}, NamespaceSelectors: []string{"env=live"},
+				Namespaces: []string{"shop"}, Names: []string{"web"},
+			},
+			deleteWeb(labelled("prod"), namespaceLabels(env("live"))),
+			[]string{
+				"label env=prod", "namespace shop has label env=live", "namespace shop is production by name",
+				"name web is production by name", "the whole cluster is production (prod-eu)",
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuard(t, guard.Options{Production: tt.rules})
+			want := operation.Production{Is: tt.want != nil, Because: tt.want}
+			if diff := cmp.Diff(want, g.Decide(t.Context(), tt.op).Production); diff != "" {
+				t.Errorf("production (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOfflineUnknownIsListedButNotProduction(t *testing.T) {
+	unknown := []string{"the labels of namespace shop (not among the given objects)"}
+	op := deleteWeb(func(op *operation.Operation) { op.Unknown = unknown })
+	for _, tt := range []struct {
+		name    string
+		offline bool
+		want    operation.Production
+	}{
+		{"offline", true, operation.Production{}},
+		{"in a cluster", false, operation.Production{Is: true, Because: []string{unknown[0] + ", and unknown counts as production"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuard(t, guard.Options{Production: guard.ProductionRules{Selectors: productionLabels}, UnknownIsNotProduction: tt.offline})
+			got := g.Decide(t.Context(), op)
+			if diff := cmp.Diff(tt.want, got.Production); diff != "" {
+				t.Errorf("production (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(unknown, got.Unknown); diff != "" {
+				t.Errorf("unknown (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOfflineWhatIsKnownToBeProductionStaysProduction(t *testing.T) {
+	g := newGuard(t, guard.Options{Production: guard.ProductionRules{Selectors: productionLabels}, UnknownIsNotProduction: true})
+	got := g.Decide(t.Context(), deleteWeb(labelled("prod"), func(op *operation.Operation) { op.Unknown = []string{"the rest"} }))
+	want := operation.Production{Is: true, Because: []string{"label env=prod"}}
+	if diff := cmp.Diff(want, got.Production); diff != "" {
+		t.Errorf("production (-want +got):\n%s", diff)
+	}
+}

@@ -68,8 +68,7 @@ var rules = map[string]rule{
 	"certs":      not([]string{module + "/guard", module + "/engine"}),
 	"config": {
 		forbidden: []string{module}, allowed: []string{module + "/operation", module + "/config"},
-		// The benchmark puts together what cmd does, and is in no binary that we ship.
-		onlyFor: []string{module + "/cmd", module + "/test/bench"},
+		onlyFor: []string{module + "/cmd"},
 	},
 	"console": not(opa, google),
 	"cmd":     {},

@@ -69,11 +69,7 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 	if err != nil {
 		return nil, err
 	}
-	selectors, err := parseSelectors(c.Production.Selectors)
-	if err != nil {
-		return nil, err
-	}
-	namespaceSelectors, err := parseSelectors(c.Production.NamespaceSelectors)
+	selectors, namespaceSelectors, err := productionSelectors(c)
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +152,14 @@ func exemptions(c config.Configuration) []guard.Exemption {
 	return list
 }
 
+func productionSelectors(c config.Configuration) (objects, namespaces []labels.Selector, err error) {
+	if objects, err = parseSelectors(c.Production.Selectors); err != nil {
+		return nil, nil, err
+	}
+	namespaces, err = parseSelectors(c.Production.NamespaceSelectors)
+	return objects, namespaces, err
+}
+
 func parseSelectors(texts []string) ([]labels.Selector, error) {
 	var list []labels.Selector
 	for _, text := range texts {
@@ -182,11 +186,7 @@ func parsePatterns(texts []string) ([]*regexp.Regexp, error) {
 
 // webhookConfiguration is what the API server should be told.
 func webhookConfiguration(c config.Configuration, caBundle []byte) (*admissionregistrationv1.ValidatingWebhookConfiguration, error) {
-	selectors, err := parseSelectors(c.Production.Selectors)
-	if err != nil {
-		return nil, err
-	}
-	namespaceSelectors, err := parseSelectors(c.Production.NamespaceSelectors)
+	selectors, namespaceSelectors, err := productionSelectors(c)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ type ConfigurationOptions struct {
 // that one request is one call, and that fail closed only where the API server
 // itself can tell that production may be at stake:
 //
-//	cluster      cluster-scoped objects                              fail closed
+//	cluster      cluster-scoped, marked, or taking others along      fail closed
 //	object       namespaced, marked by its own labels or a name      fail closed
 //	namespace-N  namespaced, in a namespace marked by its labels     fail closed
 //	other-N      everything else                                     fail open
@@ -86,12 +86,20 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 	notMarked := condition("not-marked-itself", "!("+g.markedItself()+")")
 
 	cluster := g.hook("cluster"+suffix, operation, "*", admissionregistrationv1.ClusterScope, g.FailProtected)
-	cluster.MatchConditions = weakens(g.notControlPlane(), g.notChurn())
+	cluster.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), condition("may-be-production", g.mayBeProduction()))
+	clusterOther := g.hook("cluster-other"+suffix, operation, "*", admissionregistrationv1.ClusterScope, g.FailOther)
+	clusterOther.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), condition("not-production-itself", "!("+g.mayBeProduction()+")"))
+	if operation == admissionregistrationv1.Update { // labels can be changed there as well
+		cluster.Rules[0].Resources = append(cluster.Rules[0].Resources, "namespaces/finalize")
+	}
 
 	object := g.hook("object"+suffix, operation, "*", admissionregistrationv1.NamespacedScope, g.FailProtected)
 	object.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), condition("marked-itself", g.markedItself()))
 
-	list := []admissionregistrationv1.ValidatingWebhook{cluster, object}
+	list := []admissionregistrationv1.ValidatingWebhook{cluster, clusterOther, object}
+	if g.WholeCluster {
+		list = []admissionregistrationv1.ValidatingWebhook{cluster, object}
+	}
 	for i, selector := range marked {
 		hook := g.hook(fmt.Sprintf("namespace-%d%s", i+1, suffix), operation, "*", admissionregistrationv1.NamespacedScope, g.FailProtected)
 		hook.NamespaceSelector = &selector
@@ -183,8 +191,10 @@ func (g generator) notChurn() admissionregistrationv1.MatchCondition {
 
 // markedItself is true if the old object's own labels, its name or its
 // namespace's name mark it as production, or if there is no old object to tell.
-func (g generator) markedItself() string {
-	terms := []string{"oldObject == null", matchesAny("oldObject", g.Selectors)}
+func (g generator) markedItself() string { return g.markedBy(g.Selectors) }
+
+func (g generator) markedBy(selectors []labels.Selector) string {
+	terms := []string{"oldObject == null", matchesAny("oldObject", selectors)}
 	if len(g.Names) > 0 {
 		terms = append(terms, matches(`oldObject.?metadata.?name.orValue("")`, g.Names))
 	}
@@ -192,6 +202,21 @@ func (g generator) markedItself() string {
 		terms = append(terms, matches("request.namespace", g.Namespaces))
 	}
 	return strings.Join(terms, " || ")
+}
+
+// mayBeProduction is true for a cluster-scoped object that is marked itself, or
+// that takes along what may be: what it holds, the API server does not tell.
+func (g generator) mayBeProduction() string {
+	if g.WholeCluster {
+		return "true"
+	}
+	marked := []labels.Selector{}
+	marked = append(append(marked, g.Selectors...), g.NamespaceSelectors...)
+	return strings.Join([]string{
+		`(request.resource.group == "" && request.resource.resource in ["namespaces", "nodes", "persistentvolumes"])`,
+		`request.resource.group in ["apiextensions.k8s.io", "apiregistration.k8s.io"]`,
+		g.markedBy(marked),
+	}, " || ")
 }
 
 // weakens is true if an update takes off the last label that marks production,
@@ -204,8 +229,7 @@ func (g generator) weakens() string {
 	return strings.Join([]string{
 		"object == null || oldObject == null",
 		"(" + strips(g.Selectors) + ")",
-		`(request.resource.group == "" && request.resource.resource == "namespaces" && ` +
-			strips(append(slices.Clone(g.Selectors), g.NamespaceSelectors...)) + ")",
+		`(request.resource.group == "" && request.resource.resource == "namespaces" && ` + strips(g.NamespaceSelectors) + ")",
 		"(" + scaledToZero + ")",
 		"(" + emptied + ")",
 	}, " || ")
@@ -218,12 +242,21 @@ func (g generator) weakens() string {
 const (
 	hadReplicas  = `[oldObject.?spec.orValue(0)].exists(s, type(s) == map && ` + someReplicas + `)`
 	hasReplicas  = `[object.?spec.orValue(0)].exists(s, type(s) == map && ` + someReplicas + `)`
-	someReplicas = `[s.?replicas.orValue(0)].exists(r, (type(r) == int || type(r) == double) && r > 0)`
+	someReplicas = `[s.?replicas.orValue(0)].exists(r, (type(r) == int || type(r) == double) && r >= 1)`
 	scaledToZero = hadReplicas + " && !" + hasReplicas
 
-	hadData = `(oldObject.?data.orValue({}).exists(k, oldObject.data[k] != "") || oldObject.?binaryData.orValue({}).exists(k, oldObject.binaryData[k] != ""))`
-	hasData = `(object.?data.orValue({}).exists(k, object.data[k] != "") || object.?binaryData.orValue({}).exists(k, object.binaryData[k] != ""))`
-	emptied = `request.resource.group == "" && request.resource.resource in ["configmaps", "secrets"] && ` + hadData + " && !" + hasData
+	// A value that is null is an empty one: PUT accepts {"data":{"a":null}}.
+	hadData = `(oldObject.?data.orValue({}).exists(k, type(oldObject.data[k]) == string && oldObject.data[k] != "") || ` +
+		`oldObject.?binaryData.orValue({}).exists(k, type(oldObject.binaryData[k]) == string && oldObject.binaryData[k] != ""))`
+	hasData = `(object.?data.orValue({}).exists(k, type(object.data[k]) == string && object.data[k] != "") || ` +
+		`object.?binaryData.orValue({}).exists(k, type(object.binaryData[k]) == string && object.binaryData[k] != ""))`
+	// CEL's exists takes time with the square of the size: 20 s for 100,000 keys.
+	// Large data is sent whenever it changes, and the mapper looks.
+	smallData = `size(oldObject.?data.orValue({})) + size(oldObject.?binaryData.orValue({})) + ` +
+		`size(object.?data.orValue({})) + size(object.?binaryData.orValue({})) <= 256`
+	dataChanged = `(oldObject.?data.orValue({}) != object.?data.orValue({}) || oldObject.?binaryData.orValue({}) != object.?binaryData.orValue({}))`
+	emptied     = `request.resource.group == "" && request.resource.resource in ["configmaps", "secrets"] && ` +
+		`(` + smallData + ` ? ` + hadData + " && !" + hasData + ` : ` + dataChanged + `)`
 )
 
 // matches is a CEL expression that is true if one of the patterns matches the

@@ -8,8 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,36 +15,37 @@ import (
 	"golang.org/x/sync/semaphore"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
 
 const (
-	// maxBody is the largest review that is read whole. The API server takes
-	// requests of up to 3 MiB (k8s.io/apiserver server.Config.MaxRequestBodyBytes);
-	// a review of an update carries two such objects, and JSON may be half as
-	// long again as what was sent (YAML, protobuf): 2 × 3 MiB × 1.5 = 9 MiB, with
-	// room for the rest.
+	// maxBody is the largest review that is read whole. etcd takes objects of up
+	// to 1.5 MiB (its --max-request-bytes); a review of an update carries two, and
+	// JSON may be twice as long as what is stored: 2 × 1.5 MiB × 2 = 6 MiB, doubled
+	// for room. Only text that is nearly all escapes can exceed it; it is refused.
 	maxBody = 12 << 20
 	// uidWithin is how much of a larger review is searched for its uid, which
 	// the API server writes first.
 	uidWithin = 16 << 10
-	// keptBuffer is the largest buffer that is kept for the next review: most
-	// reviews are far smaller, and a kept 12 MiB would be held for good.
-	keptBuffer = 1 << 20
-	// maxHeld is what all reviews that are being answered may hold together:
-	// five of the largest, or thousands of the usual 10 KB.
+	// freeBody is what every review may hold without asking: 20 times the usual
+	// 10 KB, so that no number of large ones keeps it waiting.
+	freeBody = 256 << 10
+	// maxHeld is what all reviews together may hold beyond that: five of the
+	// largest.
 	maxHeld = 64 << 20
-	// maxTimeout is the longest timeoutSeconds that the API server accepts.
-	maxTimeout = 30 * time.Second
+	// keptBuffer is the largest buffer that is kept for the next review: a kept
+	// 12 MiB would be held for good.
+	keptBuffer = 1 << 20
+	// firstRead is what is read before a buffer grows.
+	firstRead = 16 << 10
 )
 
 // HandlerOptions says what a Handler is made of. Reviewer is required.
 type HandlerOptions struct {
 	Reviewer *Reviewer
-	// Timeout is how long the API server waits (timeoutSeconds); it says so
-	// itself in most calls. Zero means ten seconds, the API's default.
+	// Timeout is how long the API server waits at most (timeoutSeconds); each
+	// call says so as well. Zero means ten seconds, the API's default.
 	Timeout time.Duration
 	// Help is added to every refusal.
 	Help string
@@ -100,22 +99,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(r.Context(), h.budget(r))
-	defer cancel()
-
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "mollyguard: an admission review is sent with POST", http.StatusMethodNotAllowed)
 		return
 	}
-	size := bodySize(r)
-	if err := h.held.Acquire(ctx, size); err != nil {
-		http.Error(w, "mollyguard: too many reviews at once", http.StatusServiceUnavailable)
+	budget := h.budget(r)
+	ctx, cancel := context.WithTimeout(r.Context(), budget)
+	defer cancel()
+	// A body that trickles in must not hold its buffer for longer than the API
+	// server would wait. A writer that has no deadlines has limits of its own.
+	if err := http.NewResponseController(w).SetReadDeadline(start.Add(budget)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		h.log.Warn("no deadline for reading a review", "error", err)
+	}
+	buffer, _ := h.buffers.Get().(*[]byte)
+	body, held, err := h.readBody(r, (*buffer)[:0])
+	defer h.held.Release(held)
+	if errors.Is(err, errOverloaded) {
+		h.metrics.failures.WithLabelValues(string(Overloaded)).Inc()
+		http.Error(w, "mollyguard: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	defer h.held.Release(size)
-	buffer, _ := h.buffers.Get().(*[]byte)
-	body, err := readBody(r, (*buffer)[:0])
 	var answer Answer
 	if err != nil {
 		answer = h.reviewer.Undecodable(ctx, body, err)
@@ -132,51 +136,51 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // budget is how long an answer may take: nine tenths of what the API server
-// waits, so that the reason arrives instead of a time-out.
+// waits, so that the reason arrives instead of a time-out. The API server says
+// how long that is; nobody gets more than is configured.
 func (h *Handler) budget(r *http.Request) time.Duration {
 	timeout := h.timeout
 	if said, err := time.ParseDuration(r.URL.Query().Get("timeout")); err == nil && said > 0 {
-		timeout = min(said, maxTimeout)
+		timeout = min(said, timeout)
 	}
 	return timeout * 9 / 10
 }
 
-// bodySize is how much of a request's body may be read into memory.
-func bodySize(r *http.Request) int64 {
-	if r.ContentLength < 0 || r.ContentLength > maxBody {
-		return maxBody
-	}
-	return r.ContentLength
-}
+var (
+	errTooLarge   = fmt.Errorf("read AdmissionReview: larger than %d MiB", maxBody>>20)
+	errOverloaded = errors.New("too many large reviews at once")
+)
 
-var errTooLarge = fmt.Errorf("read AdmissionReview: larger than %d MiB", maxBody>>20)
-
-// readBody reads a request's body into buffer, which it grows once if the length
-// is known. With an error it returns the beginning.
-func readBody(r *http.Request, buffer []byte) ([]byte, error) {
+// readBody reads a request's body into buffer. What it takes beyond freeBody is
+// taken from h.held as the bytes arrive, so that an announced size reserves
+// nothing; the caller gives held back. With an error it returns the beginning.
+func (h *Handler) readBody(r *http.Request, buffer []byte) (body []byte, held int64, err error) {
+	limit := int64(maxBody)
 	if r.ContentLength > maxBody {
-		beginning, err := io.ReadAll(io.LimitReader(r.Body, uidWithin))
-		if err != nil {
-			return beginning, fmt.Errorf("read AdmissionReview: %w", err)
+		limit = uidWithin // to find the uid
+	}
+	for {
+		if len(buffer) == cap(buffer) {
+			size := min(max(2*cap(buffer), firstRead), maxBody+1)
+			if more := int64(size-freeBody) - held; more > 0 {
+				if !h.held.TryAcquire(more) {
+					return buffer, held, errOverloaded
+				}
+				held += more
+			}
+			buffer = append(make([]byte, 0, size), buffer...)
 		}
-		return beginning, errTooLarge
-	}
-	if r.ContentLength >= 0 {
-		buffer = slices.Grow(buffer, int(r.ContentLength))[:r.ContentLength]
-		n, err := io.ReadFull(r.Body, buffer)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return buffer[:n], fmt.Errorf("read AdmissionReview: %w", err)
+		n, err := r.Body.Read(buffer[len(buffer):min(int64(cap(buffer)), limit+1)])
+		buffer = buffer[:len(buffer)+n]
+		switch {
+		case int64(len(buffer)) > limit:
+			return buffer[:min(limit, uidWithin)], held, errTooLarge
+		case errors.Is(err, io.EOF):
+			return buffer, held, nil
+		case err != nil:
+			return buffer, held, fmt.Errorf("read AdmissionReview: %w", err)
 		}
-		return buffer[:n], nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	switch {
-	case err != nil:
-		return body, fmt.Errorf("read AdmissionReview: %w", err)
-	case len(body) > maxBody:
-		return body[:uidWithin], errTooLarge
-	}
-	return body, nil
 }
 
 // respond sends the answer in the API server's own words.
@@ -197,64 +201,4 @@ func (h *Handler) respond(w http.ResponseWriter, answer Answer) {
 	if _, err := w.Write(body); err != nil {
 		h.log.Warn("answer not sent: the API server has gone away", "error", err, "uid", answer.UID, "decision", answer.Decision.ID)
 	}
-}
-
-// Response is the admission response to an Answer with a UID.
-func Response(answer Answer, help string) *admissionv1.AdmissionResponse {
-	decision := answer.Decision
-	response := &admissionv1.AdmissionResponse{
-		UID:              types.UID(answer.UID),
-		Allowed:          answer.NotOurs || !decision.Refused(),
-		AuditAnnotations: auditAnnotations(answer),
-		Warnings:         Warnings(decision),
-	}
-	if !response.Allowed {
-		code, reason := statusOf(answer)
-		response.Result = &metav1.Status{
-			Status: metav1.StatusFailure, Code: code, Reason: reason, Message: Message(decision, help),
-		}
-	}
-	return response
-}
-
-// statusOf gives kubectl the word it prints in brackets: a denial is Forbidden,
-// the lack of one is somebody's fault.
-func statusOf(answer Answer) (int32, metav1.StatusReason) {
-	switch {
-	case answer.Decision.Outcome == operation.OutcomeDeny:
-		return http.StatusForbidden, metav1.StatusReasonForbidden
-	case answer.Failure == Undecoded:
-		return http.StatusBadRequest, metav1.StatusReasonBadRequest
-	case answer.Failure == TimedOut:
-		return http.StatusGatewayTimeout, metav1.StatusReasonTimeout
-	}
-	return http.StatusInternalServerError, metav1.StatusReasonInternalError
-}
-
-// auditAnnotations land in the API server's audit event, under the webhook's
-// name. They name policies, never what a token or an object holds.
-func auditAnnotations(answer Answer) map[string]string {
-	if answer.NotOurs {
-		return nil
-	}
-	decision := answer.Decision
-	var policies []string
-	for _, v := range decision.Violations {
-		policies = append(policies, v.Policy+"="+string(v.Enforcement))
-	}
-	annotations := map[string]string{
-		"decision": decision.ID,
-		"verb":     string(decision.Verb),
-		"outcome":  string(decision.Outcome),
-	}
-	if len(policies) > 0 {
-		annotations["policies"] = strings.Join(policies, ",")
-	}
-	if decision.Exempt != "" {
-		annotations["exempt"] = decision.Exempt
-	}
-	if decision.Grant != "" {
-		annotations["grant"] = decision.Grant
-	}
-	return annotations
 }

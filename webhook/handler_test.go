@@ -231,6 +231,41 @@ func TestManyReviewsAtOnceDoNotMix(t *testing.T) {
 	group.Wait()
 }
 
+func TestStrangersWhoSendSlowlyDoNotKeepAReviewWaiting(t *testing.T) {
+	server := newTestServer(t, &decider{}, time.Minute)
+	for range 20 { // each announces 12 MiB and sends one byte
+		connection, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = connection.Close() }() // nobody answers it
+		fmt.Fprintf(connection, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", maxBody)
+	}
+	large := recorded(map[string]any{"oldObject": map[string]any{"metadata": map[string]any{"labels": production}, "x": strings.Repeat("x", 4<<20)}})
+	for _, body := range [][]byte{recorded(map[string]any{"oldObject": thing(production, nil)}), large} {
+		if _, review, text := post(t, server.URL, bytes.NewReader(body)); review.Response == nil || review.Response.Allowed {
+			t.Errorf("%d bytes: %s", len(body), text)
+		}
+	}
+}
+
+func TestASlowSenderIsCutOff(t *testing.T) {
+	server := newTestServer(t, &decider{}, time.Minute)
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }() // the server has closed it already
+	fmt.Fprintf(connection, "POST /?timeout=50ms HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+	answer, err := io.ReadAll(connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(answer), "400 Bad Request") || !strings.Contains(string(answer), "i/o timeout") {
+		t.Errorf("got %s", answer)
+	}
+}
+
 // brokenLookup knows nothing.
 type brokenLookup struct{}
 

@@ -22,9 +22,14 @@ const (
 	// firstRetry doubles up to resync: 100 ms << 9 is more than 30 s.
 	firstRetry    = 100 * time.Millisecond
 	maxRetryShift = 9
-	// maxLooks a second: who fights over the configuration with us must not be
-	// answered at the speed of the watch.
-	maxLooks = 4
+	// lookBurst looks at once, then one every lookEvery: a change is undone at
+	// once, but who fights over the configuration with us is not answered at the
+	// speed of the watch.
+	lookBurst = 8
+	lookEvery = 2 * time.Second
+	// readyPoll is how often a starting server looks whether it is ready yet; it
+	// is within a second.
+	readyPoll = 100 * time.Millisecond
 )
 
 // ConfigurationKeeper keeps the ValidatingWebhookConfiguration as it should be:
@@ -73,21 +78,29 @@ func NewConfigurationKeeper(opts ConfigurationKeeperOptions) *ConfigurationKeepe
 	return k
 }
 
-// Run reconciles at once, whenever trigger says that something may have changed,
-// and regularly. It returns nil when ctx ends.
-func (k *ConfigurationKeeper) Run(ctx context.Context, trigger <-chan struct{}) error {
+// Run reconciles once ready reports true, whenever one of the triggers says that
+// something may have changed, and regularly. It returns nil when ctx ends.
+//
+// Asking for calls that cannot be answered yet would refuse what they are about:
+// hence ready.
+func (k *ConfigurationKeeper) Run(ctx context.Context, ready func() bool, changed, bundleChanged <-chan struct{}) error {
 	wait := time.Duration(0)
 	failures := 0
-	limit := rate.NewLimiter(maxLooks, maxLooks)
+	limit := rate.NewLimiter(rate.Every(lookEvery), lookBurst)
 	for {
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
-		case <-trigger:
-			timer.Stop()
+		case <-changed:
+		case <-bundleChanged:
 		case <-timer.C:
+		}
+		timer.Stop()
+		if !ready() {
+			wait = readyPoll
+			continue
 		}
 		if err := limit.Wait(ctx); err != nil {
 			return nil // ctx has ended

@@ -60,7 +60,7 @@ func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours
 		if field == oddReplicas {
 			continue // some custom resources hold a text there; updateVerb looks at it
 		}
-		op.Unknown = append(op.Unknown, field+" (not of the type that Kubernetes gives it)")
+		op.Unknown = append(op.Unknown, field+" (not as Kubernetes defines it)")
 	}
 	op.Target = m.target(r, before)
 	need.namespace = op.Target.Namespace
@@ -77,7 +77,7 @@ func (m *mapper) verb(r *request) (operation.Verb, []string) {
 		return operation.Evict, nil
 	case r.operation == "CREATE" && r.subResource == "":
 		return operation.Update, nil // destroys nothing
-	case r.operation == "UPDATE" && (r.subResource == "" || r.subResource == "scale"):
+	case r.operation == "UPDATE" && (r.subResource == "" || r.subResource == "scale" || isNamespace(r) && r.subResource == "finalize"):
 		if !r.object.present || !r.oldObject.present {
 			return operation.Unknown, []string{"an update without " + missing(r)}
 		}
@@ -110,16 +110,16 @@ func (m *mapper) updateVerb(r *request) (operation.Verb, []string) {
 		}
 		changes = append(changes, change)
 	}
-	if r.subResource == "" {
+	if r.subResource != "scale" { // a Scale carries no labels of its own
 		for _, change := range m.labelsLost(r) {
 			worse(operation.Unprotect, change)
 		}
 	}
 	before, after := r.oldObject.replicas, r.object.replicas
 	switch {
-	case before.count > 0 && slices.Contains(r.object.odd, oddReplicas):
+	case before.count >= 1 && slices.Contains(r.object.odd, oddReplicas):
 		worse(operation.Unknown, fmt.Sprintf("spec.replicas %s → not a number", number(before)))
-	case before.count > 0 && after.count <= 0: // absent is 0
+	case before.count >= 1 && after.count < 1: // absent is 0
 		worse(operation.ScaleToZero, fmt.Sprintf("spec.replicas %s → %s", number(before), number(after)))
 	}
 	if r.resource.group == "" && r.subResource == "" && (r.resource.resource == "configmaps" || r.resource.resource == "secrets") &&
@@ -130,13 +130,25 @@ func (m *mapper) updateVerb(r *request) (operation.Verb, []string) {
 }
 
 // labelsLost tells which labels made the old object production if the new one
-// has none that does.
+// has none that does. A namespace is marked for itself by one list of selectors
+// and for what is in it by another; losing either counts.
 func (m *mapper) labelsLost(r *request) []string {
-	selectors := m.selectors
-	if r.resource.group == "" && r.resource.resource == "namespaces" {
-		selectors = append(slices.Clone(selectors), m.namespaceSelectors...)
+	lost := lostBy(m.selectors, r.oldObject.labels, r.object.labels)
+	if isNamespace(r) {
+		for _, change := range lostBy(m.namespaceSelectors, r.oldObject.labels, r.object.labels) {
+			if !slices.Contains(lost, change) {
+				lost = append(lost, change)
+			}
+		}
 	}
-	before, after := labels.Set(r.oldObject.labels), labels.Set(r.object.labels)
+	return lost
+}
+
+func isNamespace(r *request) bool {
+	return r.resource.group == "" && r.resource.resource == "namespaces"
+}
+
+func lostBy(selectors []labels.Selector, before, after labels.Set) []string {
 	var lost []string
 	for _, selector := range selectors {
 		if selector.Matches(after) {
@@ -147,26 +159,27 @@ func (m *mapper) labelsLost(r *request) []string {
 		}
 		requirements, _ := selector.Requirements()
 		for _, requirement := range requirements {
-			key := requirement.Key()
-			was, had := before[key]
-			is, has := after[key]
-			var change string
-			switch {
-			case had && !has:
-				change = fmt.Sprintf("label %s=%s removed", key, was)
-			case had && was != is:
-				change = fmt.Sprintf("label %s=%s changed to %s", key, was, strconv.Quote(is))
-			case !had && has:
-				change = fmt.Sprintf("label %s=%s added", key, is)
-			default:
-				continue
-			}
-			if !slices.Contains(lost, change) {
+			change := labelChange(requirement.Key(), before, after)
+			if change != "" && !slices.Contains(lost, change) {
 				lost = append(lost, change)
 			}
 		}
 	}
 	return lost
+}
+
+func labelChange(key string, before, after labels.Set) string {
+	was, had := before[key]
+	is, has := after[key]
+	switch {
+	case had && !has:
+		return fmt.Sprintf("label %s=%s removed", key, was)
+	case had && was != is:
+		return fmt.Sprintf("label %s=%s changed to %s", key, was, strconv.Quote(is))
+	case !had && has:
+		return fmt.Sprintf("label %s=%s added", key, is)
+	}
+	return ""
 }
 
 func number(r replicas) string {
@@ -188,7 +201,7 @@ func (m *mapper) target(r *request, o *object) operation.Target {
 	}
 	kind := r.kind
 	switch {
-	case r.resource.group == "" && r.resource.resource == "namespaces":
+	case isNamespace(r):
 		namespace = "" // the request repeats the name there
 	case r.subResource == "eviction":
 		kind = "Pod"

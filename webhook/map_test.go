@@ -88,6 +88,14 @@ func TestVerbs(t *testing.T) {
 		{"both labels removed", update(thing(map[string]any{"env": "prod", "environment": "live"}, nil), thing(nil, nil)), "unprotect: label env=prod removed; label environment=live removed"},
 		{"a label added", update(thing(nil, nil), thing(production, nil)), "update"},
 		{"a namespace's label removed", namespace(update(thing(map[string]any{"tier": "1"}, nil), thing(nil, nil))), "unprotect: label tier=1 removed"},
+		{"a namespace's label swapped for one that marks only itself", namespace(update(thing(map[string]any{"tier": "1"}, nil), thing(production, nil))), "unprotect: label tier=1 removed"},
+		{"a namespace's label removed while it is finalized", func() map[string]any {
+			r := namespace(update(thing(map[string]any{"tier": "1"}, nil), thing(nil, nil)))
+			r["subResource"] = "finalize"
+			return r
+		}(), "unprotect: label tier=1 removed"},
+		{"data emptied with null", configMapRequest(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": nil}}), "empty: all data removed (1 entries)"},
+		{"replicas less than one", update(thing(production, replicasSpec(2)), thing(production, replicasSpec(0.4))), "scale-to-zero: spec.replicas 2 → 0.4"},
 		{"that label of another kind", update(thing(map[string]any{"tier": "1"}, nil), thing(nil, nil)), "update"},
 		{"label and replicas at once", update(thing(production, replicasSpec(2)), thing(nil, replicasSpec(0))), "unprotect: label env=production removed; spec.replicas 2 → 0"},
 
@@ -221,7 +229,7 @@ func TestAReviewIsMappedToAnOperation(t *testing.T) {
 			operation.Operation{
 				Surface: operation.Kubernetes, Verb: operation.Delete, Phase: operation.Requested, Source: source,
 				Actor:   operation.Actor{Identity: identity},
-				Unknown: []string{"metadata.labels (not of the type that Kubernetes gives it)"},
+				Unknown: []string{"metadata.labels (not as Kubernetes defines it)"},
 				Target: operation.Target{
 					Reference: operation.Reference{Ref: "k8s://prod-eu/apps/deployments/shop/web", Kind: "Deployment", Namespace: "shop", Name: "web"},
 					Group:     "apps", Resource: "deployments", Cluster: "prod-eu",
@@ -307,6 +315,7 @@ func TestWhatCannotBeReadIsOneClearErrorThatKeepsTheUID(t *testing.T) {
 		{"a key twice", review(`"name":"a","name":"b"`), "u-1", `read AdmissionReview: the name at "/request/name" is there twice`},
 		{"a label twice among many", review(`"oldObject":{"metadata":{"labels":{%s"a7":"x"}}}`, manyLabels(40)), "u-1", `read AdmissionReview: the name at "/request/oldObject/metadata/labels/a7" is there twice`},
 		{"something behind it", whole + "{}", "u-1", "read AdmissionReview: something follows the AdmissionReview"},
+		{"a name of 100 KB", review(`"name":"%s"`, strings.Repeat("x", 100_000)), "u-1", `read AdmissionReview: the text at "/request/name" is longer than 64 KiB`},
 		{"ten thousand brackets", review(`"object":%s`, strings.Repeat("[", 10_100)), "u-1", "exceeded max depth"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -319,6 +328,27 @@ func TestWhatCannotBeReadIsOneClearErrorThatKeepsTheUID(t *testing.T) {
 			}
 			if r.request.uid != tt.uid {
 				t.Errorf("uid %q, want %q", r.request.uid, tt.uid)
+			}
+		})
+	}
+}
+
+func TestAMillionLabelsAreNotKept(t *testing.T) {
+	for name, value := range map[string]string{"texts": `"x"`, "numbers": "1"} {
+		t.Run(name, func(t *testing.T) {
+			labels := strings.ReplaceAll(manyLabels(100_000), `"x"`, value)
+			body := `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","operation":"DELETE","resource":{"resource":"pods"},` +
+				`"oldObject":{"metadata":{"labels":{` + strings.TrimSuffix(labels, ",") + `}}}}}`
+			r, err := decode([]byte(body), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kept := len(r.request.oldObject.labels); kept > maxNames {
+				t.Errorf("%d labels are kept", kept)
+			}
+			op, _, _ := testMapper(t).operation(&r.request)
+			if len(op.Unknown) == 0 || len(op.Unknown) > 2 {
+				t.Errorf("unknown: %.200v", op.Unknown)
 			}
 		})
 	}

@@ -66,7 +66,9 @@ func Message(d operation.Decision, help string) string {
 	if d.Actor.Name != "" {
 		line("actor", operation.Printable(d.Actor.Name))
 	}
-	line("decision", d.ID)
+	if d.ID != "" {
+		line("decision", d.ID)
+	}
 	for i, text := range next(d, help) {
 		line(first(i, "next"), text)
 	}
@@ -79,7 +81,7 @@ func next(d operation.Decision, help string) []string {
 	var lines []string
 	switch {
 	case d.Outcome == operation.OutcomeUndecided:
-		lines = append(lines, "try again; if it stays so, the owners of mollyguard on this cluster find the reason in its log under the decision's id")
+		lines = append(lines, "try again; if it stays so, tell the owners of mollyguard on this cluster: its log has more")
 	default:
 		lines = append(lines,
 			"check that this is the cluster and the object you mean ("+operation.Printable(d.Target.Ref)+")",
@@ -120,7 +122,7 @@ func Warnings(d operation.Decision) []string {
 	}
 	for _, v := range d.Violations {
 		if v.Enforcement == operation.EnforceWarn && d.Exempt == "" {
-			list = append(list, fmt.Sprintf("mollyguard %s: %s (decision %s)", v.Policy, headline(d, "would be refused"), d.ID))
+			list = append(list, fmt.Sprintf("mollyguard %s: %s: %s (decision %s)", v.Policy, headline(d, "would be refused"), operation.Printable(v.Message), d.ID))
 		}
 	}
 	for i, text := range list {

@@ -50,7 +50,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 			`delete of Namespace shop refused, because mollyguard could not decide: evaluate policies: boom
 
   decision  01D
-  next      try again; if it stays so, the owners of mollyguard on this cluster find the reason in its log under the decision's id
+  next      try again; if it stays so, tell the owners of mollyguard on this cluster: its log has more
 `,
 		},
 		{
@@ -60,7 +60,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 			`request refused, because mollyguard could not decide: no JSON
 
   decision  01D
-  next      try again; if it stays so, the owners of mollyguard on this cluster find the reason in its log under the decision's id
+  next      try again; if it stays so, tell the owners of mollyguard on this cluster: its log has more
 `,
 		},
 		{
@@ -111,7 +111,7 @@ func TestWarnings(t *testing.T) {
 		decision operation.Decision
 		want     []string
 	}{
-		{"a violation that warns", with(func(d *operation.Decision) { d.Violations = []operation.Violation{warn} }), []string{"mollyguard p: Pod shop/web is production (label env=prod): delete would be refused (decision 01D)"}},
+		{"a violation that warns", with(func(d *operation.Decision) { d.Violations = []operation.Violation{warn} }), []string{"mollyguard p: Pod shop/web is production (label env=prod): delete would be refused: m (decision 01D)"}},
 		{"one that denies is in the message", with(func(d *operation.Decision) { d.Violations = []operation.Violation{deny} }), nil},
 		{"an exempt actor is not bothered", with(func(d *operation.Decision) { d.Violations, d.Exempt = []operation.Violation{warn}, "x" }), nil},
 		{"no decision, and only a warning because of a dry run of the enforcement", with(func(d *operation.Decision) { d.Error = "boom" }), []string{"delete of Pod shop/web would be refused, because mollyguard could not decide: boom (decision 01D)"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -55,8 +56,15 @@ type object struct {
 	replicas    replicas
 	// values counts the non-empty entries under data and binaryData.
 	values int
-	// odd names fields that do not have the type that Kubernetes gives them.
+	// odd names fields that could not be read as Kubernetes defines them.
 	odd []string
+}
+
+// note remembers a field that is odd, once.
+func (o *object) note(field string) {
+	if !slices.Contains(o.odd, field) {
+		o.odd = append(o.odd, field)
+	}
 }
 
 // replicas is spec.replicas, which may be absent.
@@ -262,7 +270,7 @@ func (s *scanner) object(o *object) error {
 			if s.dec.PeekKind() != '{' {
 				return s.skip()
 			}
-			_, err := s.members(func(string) error {
+			_, err := s.entries(func(string) error {
 				value, err := s.dec.ReadValue()
 				if err == nil && !bytes.Equal(value, []byte(`""`)) && !bytes.Equal(value, []byte("null")) {
 					o.values++
@@ -306,17 +314,29 @@ func (s *scanner) replicas(o *object) error {
 		if count, err := token.Float(); err == nil {
 			o.replicas = replicas{set: true, count: count}
 		} else { // out of range, such as 1e999
-			o.odd = append(o.odd, oddReplicas)
+			o.note(oddReplicas)
 		}
 		return nil
 	}
-	o.odd = append(o.odd, oddReplicas)
+	o.note(oddReplicas)
 	return s.skip()
 }
 
 // members reads an object and hands each key to fn, which reads the value. It
-// reports whether there was an object; null counts as none.
+// reports whether there was an object; null counts as none. A key that is there
+// twice is an error: which of them counts is anybody's guess.
 func (s *scanner) members(fn func(key string) error) (bool, error) {
+	var seen names
+	return s.entries(func(key string) error {
+		if !seen.add(key) {
+			return fmt.Errorf("the name at %q is there twice", s.dec.StackPointer())
+		}
+		return fn(key)
+	})
+}
+
+// entries is members for objects with keys that nobody looks at.
+func (s *scanner) entries(fn func(key string) error) (bool, error) {
 	token, err := s.dec.ReadToken()
 	if err != nil {
 		return false, err
@@ -328,7 +348,6 @@ func (s *scanner) members(fn func(key string) error) (bool, error) {
 	default:
 		return false, fmt.Errorf("expected an object at %q, found %v", s.dec.StackPointer(), token.Kind())
 	}
-	var seen names
 	for s.dec.PeekKind() != '}' {
 		name, err := s.dec.ReadValue()
 		if err != nil {
@@ -337,9 +356,6 @@ func (s *scanner) members(fn func(key string) error) (bool, error) {
 		key, err := unquoted(name)
 		if err != nil {
 			return true, err
-		}
-		if !seen.add(key) {
-			return true, fmt.Errorf("the name at %q is there twice", s.dec.StackPointer())
 		}
 		if err := fn(key); err != nil {
 			return true, err
@@ -362,13 +378,24 @@ type names struct {
 	many map[string]bool
 }
 
-const fewNames = 24
+const (
+	// fewNames is where looking through a list becomes slower than a map.
+	fewNames = 24
+	// maxNames is how many names of one object are remembered and how many labels
+	// are kept. Kubernetes' own limits end far below (256 KiB of annotations); a
+	// review of 12 MiB could hold a million.
+	maxNames = 10_000
+	// maxText is the longest name, user or uid that is read.
+	maxText = 64 << 10
+)
 
 // add reports whether a name is new.
 func (n *names) add(name string) bool {
 	if n.many != nil {
 		again := n.many[name]
-		n.many[name] = true
+		if len(n.many) < maxNames {
+			n.many[name] = true
+		}
 		return !again
 	}
 	if slices.Contains(n.few, name) {
@@ -396,7 +423,7 @@ func unquoted(value jsontext.Value) (string, error) {
 // is noted, not an error, so that the policies can judge it.
 func (s *scanner) lenientMembers(o *object, what string, fn func(key string) error) (bool, error) {
 	if kind := s.dec.PeekKind(); kind != '{' && kind != 'n' && kind != 0 {
-		o.odd = append(o.odd, what)
+		o.note(what)
 		return false, s.skip()
 	}
 	return s.members(fn)
@@ -411,6 +438,9 @@ func (s *scanner) text(to *string) error {
 	case 'n':
 		return nil
 	case '"':
+		if len(value) > maxText {
+			return fmt.Errorf("the text at %q is longer than %d KiB", s.dec.StackPointer(), maxText>>10)
+		}
 		*to, err = unquoted(value)
 		return err
 	}
@@ -419,7 +449,7 @@ func (s *scanner) text(to *string) error {
 
 func (s *scanner) lenientText(o *object, what string, to *string) error {
 	if kind := s.dec.PeekKind(); kind != '"' && kind != 'n' && kind != 0 {
-		o.odd = append(o.odd, what)
+		o.note(what)
 		return s.skip()
 	}
 	return s.text(to)
@@ -468,7 +498,11 @@ func (s *scanner) textMap(o *object, what string, to *map[string]string) error {
 	present, err := s.lenientMembers(o, what, func(key string) error {
 		var text string
 		err := s.lenientText(o, what, &text)
-		entries[key] = text
+		if len(entries) < maxNames {
+			entries[key] = text
+		} else {
+			o.note(what + " beyond the first " + strconv.Itoa(maxNames))
+		}
 		return err
 	})
 	if present {

@@ -124,6 +124,8 @@ const (
 	TimedOut   Failure = "timeout"
 	Panicked   Failure = "panic"
 	Unjudgable Failure = "undecided"
+	// Overloaded reviews are not read at all; they are only counted.
+	Overloaded Failure = "overloaded"
 )
 
 // errPanicked is the cause that a user sees; the log has the stack.
@@ -133,16 +135,14 @@ var errPanicked = errors.New("an internal error: the log of mollyguard has it")
 // that cannot be read, a panic and an expired ctx end in an undecided Decision,
 // which is recorded like any other.
 func (r *Reviewer) Review(ctx context.Context, body []byte) (answer Answer) {
+	if len(body) > maxBody { // offline; the server has not read it
+		return r.Undecodable(ctx, body[:uidWithin], errTooLarge)
+	}
 	var decoded review
-	defer func() {
-		if cause := recover(); cause != nil {
-			r.log.Error("panic in a review", "cause", fmt.Sprint(cause), "uid", decoded.request.uid, "stack", string(debug.Stack()))
-			answer = r.undecidable(ctx, &decoded.request, errPanicked, Panicked)
-		}
-	}()
+	defer func() { answer = r.recovered(recover(), &decoded.request, answer) }()
 	decoded, err := decode(body, r.readsAnnotations())
 	if err != nil {
-		return r.undecidable(ctx, &decoded.request, err, Undecoded)
+		return r.undecidable(ctx, &decoded.request, err)
 	}
 	op, need, ours := r.mapper.operation(&decoded.request)
 	if !ours {
@@ -161,17 +161,37 @@ func (r *Reviewer) Review(ctx context.Context, body []byte) (answer Answer) {
 }
 
 // Undecodable answers a review of which only the beginning could be read.
-func (r *Reviewer) Undecodable(ctx context.Context, beginning []byte, cause error) Answer {
-	decoded, _ := decode(beginning, false) // what was read before the error is all there is
-	return r.undecidable(ctx, &decoded.request, cause, Undecoded)
+func (r *Reviewer) Undecodable(ctx context.Context, beginning []byte, cause error) (answer Answer) {
+	var decoded review
+	defer func() { answer = r.recovered(recover(), &decoded.request, answer) }()
+	decoded, _ = decode(beginning, false) // what was read before the error is all there is
+	return r.undecidable(ctx, &decoded.request, cause)
 }
 
-func (r *Reviewer) undecidable(ctx context.Context, request *request, cause error, failure Failure) Answer {
+func (r *Reviewer) undecidable(ctx context.Context, request *request, cause error) Answer {
+	op := r.fragment(request)
+	return Answer{UID: request.uid, Failure: Undecoded, Operation: op, Decision: r.decider.Undecidable(ctx, op, cause)}
+}
+
+// fragment is the operation of a review that was not read to its end: what it
+// would change cannot be told.
+func (r *Reviewer) fragment(request *request) operation.Operation {
 	op, _, _ := r.mapper.operation(request)
-	return Answer{
-		UID: request.uid, Failure: failure, Operation: op,
-		Decision: r.decider.Undecidable(ctx, op, cause),
+	op.Changes, op.Unknown = nil, nil
+	return op
+}
+
+// recovered turns a panic into a refusal that keeps the uid. Whatever panicked is
+// not called again: the log, not the decision log, has the rest.
+func (r *Reviewer) recovered(cause any, request *request, answer Answer) Answer {
+	if cause == nil {
+		return answer
 	}
+	r.log.Error("panic in a review", "cause", fmt.Sprint(cause), "uid", request.uid, "stack", string(debug.Stack()))
+	return Answer{UID: request.uid, Failure: Panicked, Decision: operation.Decision{
+		Surface: operation.Kubernetes, Verb: operation.Unknown, Phase: operation.Requested, Outcome: operation.OutcomeUndecided,
+		Error: errPanicked.Error(), Source: operation.Source{UID: request.uid},
+	}}
 }
 
 // complete looks up what the review does not carry, and names what stays

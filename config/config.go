@@ -92,8 +92,8 @@ type Exemption struct {
 // Kubernetes is about the admission webhook.
 type Kubernetes struct {
 	// ControlPlane are patterns for the users that are the cluster's own
-	// machinery: the API server does not call the webhook for them, and they are
-	// exempt should it call all the same.
+	// machinery, beside the built-in ones: the API server does not call the
+	// webhook for them, and they are exempt should it call all the same.
 	ControlPlane []string `yaml:"controlPlane"`
 	// Nodes says whether deletions of Node objects are judged. Off, since
 	// autoscalers and cloud controllers delete nodes all day.
@@ -140,6 +140,9 @@ type Server struct {
 	Address string `yaml:"address"`
 	// StatusAddress serves /healthz, /readyz and /metrics in plain text.
 	StatusAddress string `yaml:"statusAddress"`
+	// ClientCA is a PEM file: who calls the webhook must show a certificate from
+	// one of these authorities. Left out, whoever reaches the port may call.
+	ClientCA string `yaml:"clientCA"`
 	// ShutdownDelay is how long a stopping server goes on answering while the
 	// cluster takes it out of the Service.
 	ShutdownDelay *time.Duration `yaml:"shutdownDelay"`

@@ -67,9 +67,9 @@ func TestWhatTheFileSaysReplacesTheDefault(t *testing.T) {
 		change     func(c *config.Configuration)
 	}{
 		{
-			"an empty list of selectors is kept, and is that of namespaces too", "production: {selectors: []}",
+			"an empty list of selectors is kept, and is that of namespaces too", "production: {selectors: [], names: [db]}",
 			func(c *config.Configuration) {
-				c.Production.Selectors, c.Production.NamespaceSelectors = []string{}, []string{}
+				c.Production.Selectors, c.Production.NamespaceSelectors, c.Production.Names = []string{}, []string{}, []string{"db"}
 			},
 		},
 		{
@@ -85,8 +85,12 @@ func TestWhatTheFileSaysReplacesTheDefault(t *testing.T) {
 			},
 		},
 		{
-			"an empty list of the control plane is kept", "kubernetes: {controlPlane: []}",
-			func(c *config.Configuration) { c.Kubernetes.ControlPlane = []string{} },
+			"the control plane is added to, never replaced", "kubernetes: {controlPlane: ['eks:.*', 'system:apiserver']}",
+			func(c *config.Configuration) {
+				c.Kubernetes.ControlPlane = []string{
+					"eks:.*", "system:apiserver", "system:serviceaccount:kube-system:.*", "system:node:.*", "system:kube-controller-manager", "system:kube-scheduler",
+				}
+			},
 		},
 		{
 			"a shutdown delay of nothing is kept", "server: {shutdownDelay: 0s}",
@@ -120,7 +124,7 @@ help: "ask in #platform"
 kubernetes:
   nodes: true
   webhook: {name: guard.example.com, url: "https://10.0.0.1:8443", timeoutSeconds: 30, failurePolicy: {protected: Ignore, other: Fail}}
-server: {address: "127.0.0.1:1", statusAddress: "[::1]:2", shutdownDelay: 20s}
+server: {address: "127.0.0.1:1", statusAddress: "[::1]:2", shutdownDelay: 15s}
 certificates: {directory: /var/lib/mollyguard, dnsNames: [guard.example.com], ips: [10.0.0.1, "::1"]}
 decisionLog: {path: /var/log/decisions.jsonl}
 `,
@@ -140,7 +144,7 @@ decisionLog: {path: /var/log/decisions.jsonl}
 				c.Kubernetes.Webhook.Name, c.Kubernetes.Webhook.URL = "guard.example.com", "https://10.0.0.1:8443"
 				c.Kubernetes.Webhook.TimeoutSeconds = 30
 				c.Kubernetes.Webhook.FailurePolicy = config.FailurePolicy{Protected: "Ignore", Other: "Fail"}
-				c.Server = config.Server{Address: "127.0.0.1:1", StatusAddress: "[::1]:2", ShutdownDelay: new(20 * time.Second)}
+				c.Server = config.Server{Address: "127.0.0.1:1", StatusAddress: "[::1]:2", ShutdownDelay: new(15 * time.Second)}
 				c.Certificates.Directory = "/var/lib/mollyguard"
 				c.Certificates.DNSNames, c.Certificates.IPs = []string{"guard.example.com"}, []string{"10.0.0.1", "::1"}
 				c.DecisionLog.Path = "/var/log/decisions.jsonl"
@@ -339,13 +343,21 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 				"c.yaml:3: server.statusAddress: address 8080: missing port in address: expected HOST:PORT or :PORT",
 			},
 		},
-		{"a long goodbye", header + "server: {shutdownDelay: 21s}\n", []string{"c.yaml:3: server.shutdownDelay: 21s is not between 0 and 20s"}},
-		{"a goodbye before the end", header + "server: {shutdownDelay: -1s}\n", []string{"c.yaml:3: server.shutdownDelay: -1s is not between 0 and 20s"}},
+		{"a long goodbye", header + "server: {shutdownDelay: 21s}\n", []string{"c.yaml:3: server.shutdownDelay: 21s is not between 0 and 15s"}},
+		{"a goodbye before the end", header + "server: {shutdownDelay: -1s}\n", []string{"c.yaml:3: server.shutdownDelay: -1s is not between 0 and 15s"}},
 		{"a certificate without its key", header + "certificates: {files: {certificate: tls.crt}}\n", []string{"c.yaml:3: certificates.files: certificate and key go together"}},
 		{"a certificate authority alone", header + "certificates: {files: {ca: ca.crt}}\n", []string{"c.yaml:3: certificates.files: certificate and key go together"}},
 		{
-			"two places for a certificate", header + "certificates: {files: {certificate: a, key: b}, directory: c}\n",
+			"two places for a certificate", header + "certificates: {files: {certificate: a, key: b, ca: d}, directory: c}\n",
 			[]string{"c.yaml:3: certificates.directory: set together with certificates.files: choose one"},
+		},
+		{
+			"a guard that guards nothing", header + "production: {selectors: []}\n",
+			[]string{"c.yaml:3: production: nothing is production, and there are no own policies: this would guard nothing"},
+		},
+		{
+			"a URL with a path", header + "kubernetes: {webhook: {url: 'https://guard.example.com/v1/admit'}}\n",
+			[]string{`c.yaml:3: kubernetes.webhook.url: "https://guard.example.com/v1/admit" is not of the form https://HOST:PORT`},
 		},
 		{
 			"a Secret of no name that Kubernetes has", header + "certificates: {secret: {namespace: A, name: B}}\n",

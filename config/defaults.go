@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Default returns the configuration that applies where the file says nothing,
 // and as a whole where there is no file.
@@ -27,13 +30,10 @@ func (c *Configuration) complete() {
 	or(&c.Policies.Embedded, new(true))
 	or(&c.Policies.ReloadInterval, 10*time.Second)
 
-	if c.Kubernetes.ControlPlane == nil {
-		c.Kubernetes.ControlPlane = []string{
-			"system:serviceaccount:kube-system:.*",
-			"system:node:.*",
-			"system:kube-controller-manager",
-			"system:kube-scheduler",
-			"system:apiserver",
+	// Given ones add to these: a cluster whose own controllers are judged stumbles.
+	for _, pattern := range builtInControlPlane() {
+		if !slices.Contains(c.Kubernetes.ControlPlane, pattern) {
+			c.Kubernetes.ControlPlane = append(c.Kubernetes.ControlPlane, pattern)
 		}
 	}
 	or(&c.Kubernetes.Events, new(true))
@@ -55,6 +55,16 @@ func (c *Configuration) complete() {
 	or(&c.Certificates.Secret.Name, "mollyguard-certificates")
 
 	or(&c.DecisionLog.Path, "-")
+}
+
+func builtInControlPlane() []string {
+	return []string{
+		"system:serviceaccount:kube-system:.*",
+		"system:node:.*",
+		"system:kube-controller-manager",
+		"system:kube-scheduler",
+		"system:apiserver",
+	}
 }
 
 // or sets what is zero.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,10 +24,11 @@ import (
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$`)
 
 const (
+	// minReload is for tests; reading a few files ten times a second does no harm.
 	minReload = 100 * time.Millisecond
-	// maxShutdownDelay leaves most of the 30 s that Kubernetes gives a stopping
-	// pod for requests in flight.
-	maxShutdownDelay = 20 * time.Second
+	// maxShutdownDelay leaves half of the 30 s that Kubernetes gives a stopping pod
+	// for requests in flight.
+	maxShutdownDelay = 15 * time.Second
 )
 
 // refuseZeros finds zeros that would be taken for "left out" and silently become
@@ -57,6 +59,11 @@ func (c *Configuration) validate(p *problems) {
 	validatePatterns(p, "agents", c.Agents)
 	validatePatterns(p, "kubernetes.controlPlane", c.Kubernetes.ControlPlane)
 
+	production := c.Production
+	if !production.WholeCluster && len(production.Selectors)+len(production.NamespaceSelectors)+len(production.Namespaces)+len(production.Names) == 0 &&
+		len(c.Policies.Directories) == 0 {
+		p.add("production", "nothing is production, and there are no own policies: this would guard nothing")
+	}
 	if !*c.Policies.Embedded && len(c.Policies.Directories) == 0 {
 		p.add("policies", "no policies: embedded is false and there are no directories")
 	}
@@ -103,7 +110,7 @@ func (c *Configuration) validateWebhook(p *problems) {
 		switch {
 		case err != nil:
 			p.add("kubernetes.webhook.url", "%v", err)
-		case u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		case u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 			p.add("kubernetes.webhook.url", "%q is not of the form https://HOST:PORT", webhook.URL)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 const (
@@ -82,8 +84,11 @@ func checkModules(modules, tests map[string]*ast.Module) error {
 				problems = append(problems, problem(rule.Location, `the violation needs a constant name: {"policy": "my-policy", …}`))
 			case rule.Default || rule.Else != nil:
 				problems = append(problems, problem(rule.Location, "%s has no default and no else", entryRule))
+			default:
+				problems = append(problems, checkHead(rule)...)
 			}
 		}
+		problems = append(problems, checkHonesty(module)...)
 	}
 	for _, module := range tests {
 		for _, rule := range module.Rules {
@@ -91,8 +96,74 @@ func checkModules(modules, tests map[string]*ast.Module) error {
 				problems = append(problems, problem(rule.Location, "rule %s is never run: a test's name starts with test_, a helper's with an underscore", name))
 			}
 		}
+		ast.WalkExprs(module, func(expr *ast.Expr) bool {
+			for _, with := range expr.With {
+				if ref, ok := with.Target.Value.(ast.Ref); ok && strings.HasPrefix(ref.String(), "data."+rootPackage) {
+					problems = append(problems, problem(with.Location, "%s is replaced: a test of something else proves nothing", ref))
+				}
+			}
+			return false
+		})
 	}
 	return describe(problems)
+}
+
+// checkHead looks at what is constant in a violation: a misspelt key or value
+// would only show when the policy fires.
+func checkHead(rule *ast.Rule) ast.Errors {
+	object, ok := rule.Head.Key.Value.(ast.Object)
+	if !ok {
+		return nil
+	}
+	var problems ast.Errors
+	present := map[string]bool{}
+	object.Foreach(func(key, value *ast.Term) {
+		name, _ := key.Value.(ast.String)
+		present[string(name)] = true
+		switch name {
+		case "policy", "message":
+		case "severity":
+			if text, ok := value.Value.(ast.String); ok && !slices.Contains(operation.Low.Values(), string(text)) {
+				problems = append(problems, problem(rule.Location, "severity %q is not one of %s", string(text), strings.Join(operation.Low.Values(), ", ")))
+			}
+		case "break_glass":
+			if _, err := breakGlassOf(value); err != nil && value.IsGround() {
+				problems = append(problems, problem(rule.Location, "%v", err))
+			}
+		default:
+			problems = append(problems, problem(rule.Location, "a violation has no %s: it has policy, severity, message, break_glass", key))
+		}
+	})
+	for _, name := range []string{"severity", "message"} {
+		if !present[name] {
+			problems = append(problems, problem(rule.Location, "the violation has no %s", name))
+		}
+	}
+	for _, annotation := range rule.Annotations {
+		said, ok := annotation.Custom["severity"].(string)
+		if text, constant := valueAt(object, "severity").(ast.String); ok && constant && said != string(text) {
+			problems = append(problems, problem(rule.Location, "METADATA says severity %q, the rule %q", said, string(text)))
+		}
+	}
+	return problems
+}
+
+// checkHonesty refuses what would blind the other checks: a policy that replaces
+// its input, and annotations that replace the schema.
+func checkHonesty(module *ast.Module) ast.Errors {
+	var problems ast.Errors
+	ast.WalkExprs(module, func(expr *ast.Expr) bool {
+		for _, with := range expr.With {
+			problems = append(problems, problem(with.Location, "with %s is for tests: a policy judges the input as it is", with.Target))
+		}
+		return false
+	})
+	for _, annotation := range module.Annotations {
+		if len(annotation.Schemas) > 0 {
+			problems = append(problems, problem(annotation.Location, "METADATA sets schemas: the schema of the input is not to be replaced"))
+		}
+	}
+	return problems
 }
 
 func inRootPackage(module *ast.Module) (string, bool) {
@@ -188,16 +259,31 @@ func checkReferences(compiler *ast.Compiler, config map[string]any) error {
 			case ref.HasPrefix(ast.DefaultRootRef) && len(ref) > 1 && !definedData(compiler, ref):
 				problems = append(problems, problem(ref[0].Location, "%s does not exist: values for policies stand in policies.config and are read as input.config", ref))
 			case ref.HasPrefix(configRef) && len(ref) > len(configRef):
-				key, ok := ref[len(configRef)].Value.(ast.String)
-				if _, set := config[string(key)]; ok && !set {
+				if missing := missingIn(config, constantPath(ref[len(configRef):])); missing != "" {
 					problems = append(problems, problem(ref[0].Location,
-						"input.config.%[1]s is not set: set policies.config.%[1]s in the configuration file, or read it with object.get(input.config, %[2]q, DEFAULT)", string(key), string(key)))
+						"input.config.%[1]s is not set: set policies.config.%[1]s in the configuration file, or read it with object.get(input.config, %[2]q, DEFAULT)",
+						missing, missing[strings.LastIndexByte(missing, '.')+1:]))
 				}
 			}
 			return false
 		})
 	}
 	return describe(problems)
+}
+
+// missingIn returns as much of a path as does not exist in a configuration, or ""
+// if all of it does.
+func missingIn(config map[string]any, path []string) string {
+	for i, key := range path {
+		value, ok := config[key]
+		if !ok {
+			return strings.Join(path[:i+1], ".")
+		}
+		if config, ok = value.(map[string]any); !ok {
+			return ""
+		}
+	}
+	return ""
 }
 
 var configRef = ast.InputRootRef.Append(ast.StringTerm("config"))

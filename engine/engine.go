@@ -30,6 +30,7 @@ const reloadTimeout = time.Minute
 type Engine struct {
 	sources []Source
 	opts    Options
+	accept  func(*Set) error
 	now     func() time.Time
 	log     *slog.Logger
 	metrics engineMetrics
@@ -52,6 +53,9 @@ type failure struct {
 type Config struct {
 	Sources []Source
 	Options Options
+	// Accept may refuse a set that compiled, for what the engine does not know:
+	// the configuration's references to policies. Nil accepts all.
+	Accept func(*Set) error
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log is told of reloads; nil discards.
@@ -63,7 +67,10 @@ type Config struct {
 // New compiles the policies and returns an Engine that serves them, or the error
 // of Compile.
 func New(ctx context.Context, config Config) (*Engine, error) {
-	e := &Engine{sources: config.Sources, opts: config.Options, now: config.Now, log: config.Log, metrics: newMetrics(config.Registerer)}
+	e := &Engine{sources: config.Sources, opts: config.Options, accept: config.Accept, now: config.Now, log: config.Log, metrics: newMetrics(config.Registerer)}
+	if e.accept == nil {
+		e.accept = func(*Set) error { return nil }
+	}
 	if e.now == nil {
 		e.now = time.Now
 	}
@@ -94,20 +101,41 @@ func (e *Engine) Reload(ctx context.Context) (bool, error) {
 	defer cancel()
 
 	files, err := readSources(e.sources)
-	if err == nil {
-		if current := e.current.Load(); current != nil && current.digest == files.digest {
-			e.succeeded(current, false)
-			return false, nil
-		}
-		var set *Set
-		if set, err = compileFiles(ctx, files, e.opts); err == nil {
-			e.current.Store(set)
-			e.succeeded(set, true)
-			return true, nil
-		}
+	if err != nil {
+		e.failed(err, "")
+		return false, err
 	}
-	e.failed(err, files.digest)
-	return false, err
+	if current := e.current.Load(); current != nil && current.digest == files.digest {
+		e.succeeded(current, false)
+		return false, nil
+	}
+	if known := e.known(files.digest); known != nil {
+		return false, known // the same files fail again
+	}
+	set, err := compileFiles(ctx, files, e.opts)
+	if err == nil {
+		err = e.accept(set)
+	}
+	if err != nil {
+		if ctx.Err() != nil { // says nothing about the files
+			return false, err
+		}
+		e.failed(err, files.digest)
+		return false, err
+	}
+	e.current.Store(set)
+	e.succeeded(set, true)
+	return true, nil
+}
+
+// known returns the error that files with this digest gave, if they did.
+func (e *Engine) known(digest string) error {
+	e.status.Lock()
+	defer e.status.Unlock()
+	if e.failure.digest == digest {
+		return e.failure.err
+	}
+	return nil
 }
 
 func (e *Engine) succeeded(set *Set, changed bool) {
@@ -158,10 +186,7 @@ func (e *Engine) Watch(ctx context.Context, interval time.Duration) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			// The error is in Stale, the log and the metric.
-			if _, err := e.Reload(ctx); err != nil {
-				continue
-			}
+			_, _ = e.Reload(ctx) // the error is in Stale, the log and the metric
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -23,8 +25,11 @@ func embedded() engine.Source { return engine.Source{Name: "embedded", FS: polic
 
 // own is a user's folder with one file.
 func own(rego string) engine.Source {
-	return engine.Source{Name: "own", FS: fstest.MapFS{"own.rego": {Data: []byte(rego)}}}
+	return engine.Source{Name: "own", FS: fstest.MapFS{"own.rego": {Data: []byte(rego)}, "canary_own.json": {Data: []byte(ownCanary)}}}
 }
+
+// ownCanary is an operation that the own policies of these tests fire on.
+const ownCanary = `{"name": "own", "expect": "deny", "operation": {"source": {"uid": "canary"}, "target": {"name": "whole", "labels": {"freeze": "true"}}}}`
 
 const freeze = `package mollyguard
 
@@ -90,6 +95,7 @@ func TestAPolicyThatCouldSilentlyNotFireIsRefusedWithFileAndLine(t *testing.T) {
 		{"a policy without a constant name", strings.Replace(rule("true"), `"p"`, "input.verb", 1), "own/own.rego:3: the violation needs a constant name"},
 		{"data that does not exist", rule(`data.limits.max > 1`), "own/own.rego:4: data.limits.max does not exist"},
 		{"a helper of the wrong package", rule(`data.mollyguard.lib._prod`), "own/own.rego:4: data.mollyguard.lib._prod does not exist"},
+		{"configuration that is not set, deeper", rule(`input.config.limits.kinnds == "x"`), "own/own.rego:4: input.config.limits is not set"},
 		{"configuration that is not set", rule(`input.config.team == "x"`), "own/own.rego:4: input.config.team is not set"},
 		{"the network", rule(`http.send({"method": "get", "url": "http://127.0.0.1"}).status_code == 200`), "own/own.rego:4: undefined function http.send"},
 		{"name resolution", rule(`net.lookup_ip_addr("x")`), "own/own.rego:4: undefined function net.lookup_ip_addr"},
@@ -101,8 +107,18 @@ func TestAPolicyThatCouldSilentlyNotFireIsRefusedWithFileAndLine(t *testing.T) {
 		{"a policy that is there already", strings.Replace(rule("input.dry_run"), `"p"`, `"production-delete"`, 1), `policy "production-delete" is defined in`},
 		{"METADATA that speaks of another policy", "package mollyguard\n\n# METADATA\n# custom:\n#   policy: q\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if input.dry_run\n", `METADATA calls the policy "q", the rule "p"`},
 		{"a policy that denies what must be allowed", rule("true"), `must be allowed, but policy "p" says: m`},
-		{"a malformed violation", strings.Replace(rule("input.production.is"), `"low"`, `"lo"`, 1), "severity is not one of"},
-		{"a violation with a misspelt key", strings.Replace(rule("input.production.is"), `"message"`, `"mesage"`, 1), `unknown key "mesage"`},
+		{"a malformed violation", strings.Replace(rule("input.production.is"), `"low"`, "input.verb", 1), "severity is not one of"},
+		{"a misspelt severity", strings.Replace(rule("input.production.is"), `"low"`, `"lo"`, 1), `own/own.rego:3: severity "lo" is not one of low, medium, high, critical`},
+		{"a break_glass that is none", strings.Replace(rule("input.production.is"), `"low"`, `"low", "break_glass": {"approvals": 0}`, 1), `own/own.rego:3: break_glass is neither`},
+		{"a violation without a message", strings.Replace(rule("input.production.is"), `, "message": "m"`, "", 1), "own/own.rego:3: the violation has no message"},
+		{"METADATA with another severity", "package mollyguard\n\n# METADATA\n# custom:\n#   severity: high\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if input.dry_run\n", `METADATA says severity "high", the rule "low"`},
+		{"an input that is replaced", rule("_h with input as {}") + "\n_h if input.dry_run\n", "own/own.rego:4: with input is for tests"},
+		{"a schema that is replaced", "package mollyguard\n\n# METADATA\n# schemas:\n#   - input: {}\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if input.tarrget\n", "METADATA sets schemas"},
+		{"the clock", rule("time.now_ns() > 1"), "own/own.rego:4: undefined function time.now_ns"},
+		{"a misspelt verb in a variable, which only a canary finds", rule(`v := "delet"` + "\n\tinput.verb == v"), `own/canary_own.json: canary "own" must be denied, but no policy fires`},
+		{"a misspelt field by name, which only a canary finds", rule(`object.get(input, "tarrget", "") == "x"`), `own/canary_own.json: canary "own" must be denied, but no policy fires`},
+		{"a message that mentions a label that is not there", rule(`input.target.name == "whole"` + "\n\tsprintf(\"%s\", [input.target.labels.owner]) != \"\""), `own/canary_own.json: canary "own" must be denied, but no policy fires`},
+		{"a violation with a misspelt key", strings.Replace(rule("input.production.is"), `"message"`, `"mesage"`, 1), `own/own.rego:3: a violation has no "mesage"`},
 		{"a built-in that fails", rule(`to_number(input.target.name) == 1`), "eval_builtin_error: to_number"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,6 +130,21 @@ func TestAPolicyThatCouldSilentlyNotFireIsRefusedWithFileAndLine(t *testing.T) {
 				t.Errorf("got:  %v\nwant: …%s…", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestConfigurationThatIsSetCanBeRead(t *testing.T) {
+	opts := options
+	opts.Config = map[string]any{"limits": map[string]any{"kinds": "Pod"}}
+	read := func(field string) error {
+		_, err := engine.Compile(t.Context(), []engine.Source{embedded(), own("package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if {\n\tinput.config.limits." + field + " == \"Pod\"\n\tinput.target.name == \"whole\"\n}\n")}, opts)
+		return err
+	}
+	if err := read("kinds"); err != nil {
+		t.Error(err)
+	}
+	if err, want := read("kinnds"), "own/own.rego:4: input.config.limits.kinnds is not set"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want …%s…", err, want)
 	}
 }
 
@@ -131,6 +162,10 @@ func TestFoldersThatHoldNoPoliciesAreRefused(t *testing.T) {
 		{"a failing test", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "own_test.rego": {Data: []byte("package own_test\n\ntest_it if 1 == 2\n")}}, "own/own_test.rego:3: test_it failed"},
 		{"a test that is never run", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "own_test.rego": {Data: []byte("package own_test\n\ntets_it if 1 == 2\n")}}, "own/own_test.rego:3: rule tets_it is never run"},
 		{"a canary that keeps silent", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"deny","operation":{}}`)}}, `own/canary_x.json: canary "x" must be denied, but no policy fires`},
+		{"a test of something else", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "own_test.rego": {Data: []byte("package own_test\n\ntest_it if data.mollyguard.violation == 1 with data.mollyguard.violation as 1\n")}}, "own/own_test.rego:3: data.mollyguard.violation is replaced"},
+		{"a policy whose name does not end in .rego", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "b.REGO": {}}, "b.REGO: not read: a policy's name ends in .rego"},
+		{"a canary that is called otherwise", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary-x.json": {}}, "canary-x.json: not read: a policy's name ends in .rego, a canary's is canary_*.json"},
+		{"a policy that no canary proves", fstest.MapFS{"own.rego": {Data: []byte(freeze)}}, `own/own.rego: policy "freeze" fires in no canary, so it may never fire: add a canary_*.json that expects "deny" because of it`},
 		{"a canary with a misspelt field", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"deny","operation":{"vreb":"delete"}}`)}}, `own/canary_x.json: read canary: json: unknown field "vreb"`},
 		{"a canary that expects something else", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"maybe"}`)}}, `own/canary_x.json: read canary: expect is "maybe"`},
 	} {
@@ -156,6 +191,8 @@ func TestAnOwnSetWithoutCanariesIsRefused(t *testing.T) {
 func TestAMountedConfigMapIsReadOnce(t *testing.T) {
 	folder := fstest.MapFS{
 		"own.rego":                       {Data: []byte(freeze)},
+		"canary_own.json":                {Data: []byte(ownCanary)},
+		"README.md":                      {Data: []byte("not a policy")},
 		"..data/own.rego":                {Data: []byte(freeze)},
 		"..2026_11_21_03_12_47/own.rego": {Data: []byte(freeze)},
 	}
@@ -204,7 +241,7 @@ func TestPoliciesSeeWhatTheyMentionAndNothingElse(t *testing.T) {
 		{"the whole input in a comprehension", `count([x | x := input]) > 3`, []string{"target", "annotations"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rego := "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if {\n\t" + tt.body + "\n}\n\n_is(i) if i.target.annotations.x == \"y\"\n"
+			rego := "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if {\n\t" + tt.body + "\n}\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": \"m\"} if input.source.uid == \"canary\"\n\n_is(i) if i.target.annotations.x == \"y\"\n"
 			set, err := engine.Compile(t.Context(), []engine.Source{embedded(), own(rego)}, options)
 			if err != nil {
 				t.Fatal(err)
@@ -253,7 +290,7 @@ _whole(x) := x
 }
 
 func TestAReloadThatFailsKeepsTheLastGoodSetAndSaysSo(t *testing.T) {
-	folder := fstest.MapFS{"own.rego": {Data: []byte(freeze)}}
+	folder := fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_own.json": {Data: []byte(ownCanary)}}
 	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 	e, err := engine.New(t.Context(), engine.Config{
 		Sources: []engine.Source{embedded(), {Name: "own", FS: folder}}, Options: options,
@@ -315,6 +352,58 @@ func manyFiles(n int) fs.FS {
 }
 
 type brokenFS struct{}
+
+func TestPoliciesBehindLinkedFoldersAreRead(t *testing.T) {
+	// What the kubelet makes of a ConfigMap item with the path sub/own.rego.
+	folder := t.TempDir()
+	inner := filepath.Join(folder, "..2026", "sub")
+	if err := os.MkdirAll(inner, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"own.rego": freeze, "canary_own.json": ownCanary} {
+		if err := os.WriteFile(filepath.Join(inner, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"..data": "..2026", "sub": "..data/sub"} {
+		if err := os.Symlink(to, filepath.Join(folder, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := engine.Compile(t.Context(), []engine.Source{embedded(), {Name: "own", FS: os.DirFS(folder)}}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := set.Policies()[0].Name; got != "freeze" {
+		t.Errorf("first policy %s, want freeze", got)
+	}
+}
+
+func TestAReloadThatIsNotAcceptedKeepsTheLastGoodSet(t *testing.T) {
+	folder := fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_own.json": {Data: []byte(ownCanary)}}
+	e, err := engine.New(t.Context(), engine.Config{
+		Sources: []engine.Source{embedded(), {Name: "own", FS: folder}}, Options: options,
+		Accept: func(set *engine.Set) error {
+			if set.Policies()[0].Name != "freeze" {
+				return errors.New("freeze is gone")
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := e.Current()
+	folder["own.rego"] = &fstest.MapFile{Data: []byte(strings.Replace(freeze, `"freeze"`, `"frozen"`, 1))}
+	for range 2 { // the second time it is known
+		if _, err := e.Reload(t.Context()); err == nil || err.Error() != "freeze is gone" {
+			t.Errorf("got %v", err)
+		}
+	}
+	if e.Current() != good {
+		t.Error("the last good set was replaced")
+	}
+}
 
 func (brokenFS) Open(string) (fs.File, error) { return nil, errors.New("no such folder") }
 

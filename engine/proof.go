@@ -65,8 +65,9 @@ func runTests(ctx context.Context, compiler *ast.Compiler, modules, tests map[st
 }
 
 // canary is an operation whose judgement is known. Canaries are judged before a
-// set of policies is used, because a rule that is broken in the right way does
-// not fail but keeps silent.
+// set of policies is used, and each policy must fire in one of them: a rule that
+// is broken in the right way does not fail but keeps silent, in its own tests too
+// if they share its mistake. A canary cannot, its fields are those of the types.
 type canary struct {
 	Name   string `json:"name"`
 	Expect string `json:"expect"` // expectDeny or expectAllow
@@ -82,6 +83,7 @@ const (
 func (s *Set) runCanaries(ctx context.Context, files []file) error {
 	var problems []string
 	seen := map[string]int{}
+	fired := map[string]bool{}
 	for _, f := range files {
 		c, err := decodeCanary(f.data)
 		if err != nil {
@@ -90,6 +92,11 @@ func (s *Set) runCanaries(ctx context.Context, files []file) error {
 		}
 		seen[c.Expect]++
 		violations, err := s.Evaluate(ctx, &c.Operation, nil)
+		if c.Expect == expectDeny {
+			for _, v := range violations {
+				fired[v.Policy] = true
+			}
+		}
 		switch {
 		case err != nil:
 			problems = append(problems, fmt.Sprintf("%s: canary %q: %v", f.name, c.Name, err))
@@ -102,6 +109,13 @@ func (s *Set) runCanaries(ctx context.Context, files []file) error {
 	if len(problems) == 0 && (seen[expectDeny] == 0 || seen[expectAllow] == 0) {
 		problems = append(problems, fmt.Sprintf("no canaries: policies need a canary_*.json that expects %q and one that expects %q (%d and %d found)",
 			expectDeny, expectAllow, seen[expectDeny], seen[expectAllow]))
+	}
+	if len(problems) == 0 {
+		for _, p := range s.policies {
+			if !fired[p.Name] {
+				problems = append(problems, fmt.Sprintf("%s: policy %q fires in no canary, so it may never fire: add a canary_*.json that expects %q because of it", p.File, p.Name, expectDeny))
+			}
+		}
 	}
 	if len(problems) > 0 {
 		return errors.New(strings.Join(problems, "\n"))

@@ -137,14 +137,19 @@ func compilers(schema []byte) (func() *ast.Compiler, error) {
 	}, nil
 }
 
-// capabilities are OPA's own, less what reaches the network or shows the
-// process's environment (OPA_RUNTIME holds environment variables).
+// refusedBuiltins reach the network, show the process's environment (OPA_RUNTIME
+// holds environment variables), or make a judgement depend on more than its input:
+// the time of an operation is input.time.
+var refusedBuiltins = []string{
+	ast.HTTPSend.Name, ast.NetLookupIPAddr.Name, ast.OPARuntime.Name,
+	ast.NowNanos.Name, ast.RandIntn.Name, ast.UUIDRFC4122.Name,
+}
+
+// capabilities are OPA's own, less what is refused.
 func capabilities() *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion()
 	c.AllowNet = []string{} // no remote schemas either
-	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool {
-		return b.Name == ast.HTTPSend.Name || b.Name == ast.NetLookupIPAddr.Name || b.Name == ast.OPARuntime.Name
-	})
+	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool { return slices.Contains(refusedBuiltins, b.Name) })
 	return c
 }
 

@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// Caps on what is read from a policy folder. A ConfigMap holds 1 MiB at most, so
-// no folder that is mounted from one can come near them.
+// Caps on what is read from policy folders. A ConfigMap holds 1 MiB at most, so a
+// folder that is mounted from one cannot come near them; 16 such folders, of 60
+// files each, reach them.
 const (
 	maxFileSize  = 1 << 20
 	maxFiles     = 1000
@@ -70,31 +71,21 @@ func readSources(sources []Source) (fileSet, error) {
 
 func (s Source) read() ([]file, error) {
 	var files []file
-	err := fs.WalkDir(s.FS, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case name != "." && strings.HasPrefix(path.Base(name), "."):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case entry.IsDir():
-			return nil
-		}
+	err := s.walk(".", 0, func(name string) error {
 		f := file{name: path.Join(s.Name, name)}
 		if !f.isRego() && !f.isCanary() {
+			if lower := strings.ToLower(path.Base(name)); strings.Contains(lower, ".rego") || strings.Contains(lower, "canary") {
+				return fmt.Errorf("%s: not read: a policy's name ends in .rego, a canary's is canary_*.json", name)
+			}
 			return nil
 		}
 		if len(files) >= maxFiles {
 			return fmt.Errorf("more than %d policy files", maxFiles)
 		}
+		var err error
 		f.data, err = readCapped(s.FS, name)
-		if err != nil {
-			return err
-		}
 		files = append(files, f)
-		return nil
+		return err
 	})
 	if err != nil {
 		// A PathError repeats the path below the folder; the folder is what
@@ -106,6 +97,40 @@ func (s Source) read() ([]file, error) {
 		return nil, fmt.Errorf("read policies from %s: %w", s.Name, err)
 	}
 	return files, nil
+}
+
+// maxDepth is how deep sub-folders may be; a link may lead back up.
+const maxDepth = 8
+
+// walk calls fn for the files of a folder and its sub-folders, through links too:
+// a mounted ConfigMap is made of them.
+func (s Source) walk(folder string, depth int, fn func(name string) error) error {
+	entries, err := fs.ReadDir(s.FS, folder)
+	if err != nil {
+		return err
+	}
+	if depth > maxDepth {
+		return fmt.Errorf("%s: more than %d folders deep", folder, maxDepth)
+	}
+	for _, entry := range entries {
+		name := path.Join(folder, entry.Name())
+		if strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		info, err := fs.Stat(s.FS, name)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			err = s.walk(name, depth+1, fn)
+		} else {
+			err = fn(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readCapped(fsys fs.FS, name string) ([]byte, error) {

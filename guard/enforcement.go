@@ -75,10 +75,12 @@ func outcomeOf(e operation.Enforcement) operation.Outcome {
 }
 
 // strength orders the outcomes that violations lead to.
-var strength = []operation.Outcome{operation.OutcomeAllow, operation.OutcomeAlert, operation.OutcomeWarn, operation.OutcomeDeny}
+func strength(o operation.Outcome) int {
+	return slices.Index([]operation.Outcome{operation.OutcomeAllow, operation.OutcomeAlert, operation.OutcomeWarn, operation.OutcomeDeny}, o)
+}
 
 func stronger(a, b operation.Outcome) operation.Outcome {
-	if slices.Index(strength, b) > slices.Index(strength, a) {
+	if strength(b) > strength(a) {
 		return b
 	}
 	return a

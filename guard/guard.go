@@ -131,8 +131,11 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 // operation: op holds what is known of it. It is recorded like any other.
 func (g *Guard) Undecidable(ctx context.Context, op operation.Operation, cause error) operation.Decision {
 	op.Time = g.now().UTC().Truncate(time.Millisecond)
+	if !g.unknownIsNotProduction {
+		op.Production = operation.Production{Is: true, Because: []string{"it could not be read, and unknown counts as production"}}
+	}
 	decision := g.record(ctx, g.decisionOn(&op, nil, cause))
-	g.metrics.observe(decision, 0)
+	g.metrics.count(decision)
 	return decision
 }
 

@@ -44,6 +44,11 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 }
 
 func (m metrics) observe(d operation.Decision, took time.Duration) {
+	m.count(d)
+	m.duration.WithLabelValues(string(d.Surface)).Observe(took.Seconds())
+}
+
+func (m metrics) count(d operation.Decision) {
 	exempt := "false"
 	if d.Exempt != "" {
 		exempt = "true"
@@ -52,5 +57,4 @@ func (m metrics) observe(d operation.Decision, took time.Duration) {
 	for _, v := range d.Violations {
 		m.violations.WithLabelValues(v.Policy, string(v.Enforcement)).Inc()
 	}
-	m.duration.WithLabelValues(string(d.Surface)).Observe(took.Seconds())
 }

@@ -48,11 +48,9 @@ type parts struct {
 func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, error) {
 	e, err := engine.New(ctx, engine.Config{
 		Sources: sources(c), Options: engineOptions(c), Now: p.now, Log: p.log, Registerer: p.registerer,
+		Accept: func(set *engine.Set) error { return checkPolicyNames(c, set) },
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := checkPolicyNames(c, e.Current()); err != nil {
 		return nil, err
 	}
 	g, err := guard.New(guard.Options{

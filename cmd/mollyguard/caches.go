@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -27,18 +28,24 @@ func (s *cacheState) err() error {
 	return errNotSynced
 }
 
-// wait asks for the namespaces, which starts their cache, and waits until it has
-// them. It returns nil when ctx ends.
-func (s *cacheState) wait(ctx context.Context, caches cache.Cache) error {
-	informer, err := caches.GetInformer(ctx, webhook.NamespaceMetadata(), cache.BlockUntilSynced(false))
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
+// wait asks for the namespaces, which starts their cache, until it has them: an
+// API server that does not answer yet is no reason to end. It returns nil when ctx
+// ends.
+func (s *cacheState) wait(ctx context.Context, caches cache.Cache, log *slog.Logger) error {
+	for ctx.Err() == nil {
+		informer, err := caches.GetInformer(ctx, webhook.NamespaceMetadata(), cache.BlockUntilSynced(false))
+		if err != nil {
+			log.Error("namespaces cannot be watched, trying again", "error", err)
+			pause(ctx, cacheRetry)
+			continue
 		}
-		return fmt.Errorf("watch namespaces: %w", err)
-	}
-	if toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
-		s.synced.Store(true)
+		if toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			s.synced.Store(true)
+		}
+		return nil
 	}
 	return nil
 }
+
+// cacheRetry is between two attempts to reach an API server that is not there.
+const cacheRetry = time.Second

@@ -79,7 +79,7 @@ func demo(ctx context.Context, s streams) (err error) {
 	defer stop()
 	var talk bytes.Buffer // shown if the server fails
 	go func() {
-		stopped <- serve(serverContext, streams{in: s.in, out: io.Discard, err: &talk}, c, serveOptions{objects: objects, listening: listening})
+		stopped <- serve(serverContext, streams{in: s.in, out: io.Discard, err: &talk}, c, serveOptions{objects: objects, noCluster: true, listening: listening})
 	}()
 	var at addresses
 	select {
@@ -87,27 +87,33 @@ func demo(ctx context.Context, s streams) (err error) {
 	case err := <-stopped:
 		return fmt.Errorf("start the demo server: %w\n%s", err, talk.String())
 	}
-	if err := waitReady(ctx, at.status, stopped); err != nil {
+	told := tell(ctx, s.out, at, filepath.Join(folder, "certificates", "ca.crt"))
+	stop()
+	if err := errors.Join(told, <-stopped); err != nil {
+		return fmt.Errorf("%w\n%s", err, talk.String())
+	}
+	return printRecords(s.out, c.DecisionLog.Path)
+}
+
+// tell sends the server what was recorded, scene by scene.
+func tell(ctx context.Context, out io.Writer, at addresses, caPath string) error {
+	if err := waitReady(ctx, at.status); err != nil {
 		return err
 	}
-	client, err := demoClient(filepath.Join(folder, "certificates", "ca.crt"))
+	client, err := demoClient(caPath)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "mollyguard serves on %s. Each scene is a review that a real API server sent, over TLS.\n", at.admission)
+	fmt.Fprintf(out, "mollyguard serves on %s. Each scene is a review that a real API server sent, over TLS.\n", at.admission)
 	for i, scene := range scenes {
-		fmt.Fprintf(s.out, "\n%d. %s\n\n$ %s\n", i+1, scene.told, scene.typed)
+		fmt.Fprintf(out, "\n%d. %s\n\n$ %s\n", i+1, scene.told, scene.typed)
 		response, err := send(ctx, client, at.admission, scene.file)
 		if err != nil {
 			return fmt.Errorf("%s: %w", scene.file, err)
 		}
-		fmt.Fprint(s.out, shown(response))
+		fmt.Fprint(out, shown(response))
 	}
-	stop()
-	if err := <-stopped; err != nil {
-		return fmt.Errorf("stop the demo server: %w", err)
-	}
-	return printRecords(s.out, c.DecisionLog.Path)
+	return nil
 }
 
 // addresses are where a server listens.
@@ -131,7 +137,7 @@ func demoConfig(folder string) (c config.Configuration, objects string, err erro
 	return c, objects, nil
 }
 
-func waitReady(ctx context.Context, status net.Addr, stopped <-chan error) error {
+func waitReady(ctx context.Context, status net.Addr) error {
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+status.String()+"/readyz", nil)
 		if err != nil {
@@ -145,8 +151,6 @@ func waitReady(ctx context.Context, status net.Addr, stopped <-chan error) error
 			}
 		}
 		select {
-		case err := <-stopped:
-			return fmt.Errorf("the demo server stopped: %w", err)
 		case <-ctx.Done():
 			return fmt.Errorf("the demo server is not ready: %w", errors.Join(ctx.Err(), err))
 		case <-time.After(20 * time.Millisecond):

@@ -26,6 +26,7 @@ import (
 type serveOptions struct {
 	config, kubeconfig, objects string
 	dryRunEnforcement           bool
+	noCluster                   bool
 	// listening, if not nil, is told once where the server listens.
 	listening chan<- addresses
 }
@@ -55,6 +56,7 @@ that decisionLog.path names, everything else to standard error.`,
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` for a server outside the cluster")
 	cmd.Flags().StringVar(&o.objects, "objects", "", "without a cluster: `FILE` with objects as kubectl get -o json prints them, to know namespaces and parents from")
 	cmd.Flags().BoolVar(&o.dryRunEnforcement, "dry-run-enforcement", false, "turn every denial into a warning, and fail open")
+	cmd.Flags().BoolVar(&o.noCluster, "no-cluster", false, "run without a cluster, also inside a pod")
 	return cmd
 }
 
@@ -66,9 +68,10 @@ const (
 	writeTimeout      = 40 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeader         = 64 << 10
-	// drainTimeout is for requests in flight when the server stops; with
-	// shutdownDelay it stays within the 30 s that Kubernetes gives a pod.
-	drainTimeout = 9 * time.Second
+	// drainTimeout is for requests in flight when the server stops, which take no
+	// longer than timeoutSeconds usually is. Two servers and the longest
+	// shutdownDelay stay within the 30 s that Kubernetes gives a pod: 15 + 2 × 6 s.
+	drainTimeout = 6 * time.Second
 )
 
 // serve runs until ctx ends:
@@ -124,7 +127,10 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 		}},
 		{"caches", func() (string, error) { return "", surroundings.synced() }},
 	}}
-	admission := admissionServer(handler, surroundings.certificates, log)
+	admission, err := admissionServer(onceReady(surroundings.synced, handler), surroundings.certificates, c.Server.ClientCA, log)
+	if err != nil {
+		return err
+	}
 	status := statusServer(ready, registry, log)
 
 	// The background outlives ctx: requests in flight still need it.
@@ -146,9 +152,7 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 		ready.stop()
 		log.Info("stopping", "delay", c.Server.ShutdownDelay.String())
 		pause(background, *c.Server.ShutdownDelay)
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-		defer cancel()
-		err := errors.Join(shutdown(drain, "admission", admission), shutdown(drain, "status", status))
+		err := errors.Join(shutdown(ctx, "admission", admission), shutdown(ctx, "status", status))
 		stop()
 		return err
 	})
@@ -197,11 +201,26 @@ func ignoreClosed(err error) error {
 	return err
 }
 
+// shutdown finishes what is in flight, though ctx has ended.
 func shutdown(ctx context.Context, name string, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		return fmt.Errorf("stop the %s server: %w", name, err)
 	}
 	return nil
+}
+
+// onceReady answers 503 until the server can judge, so that the API server goes by
+// its failure policy: what cannot be production is not refused meanwhile.
+func onceReady(synced func() error, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := synced(); err != nil {
+			http.Error(w, "mollyguard: not ready: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // pause waits, or less if ctx ends.

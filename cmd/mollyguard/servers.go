@@ -2,10 +2,12 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,20 +21,31 @@ import (
 )
 
 // admissionServer speaks to the API server: HTTP/1.1 to a Service, HTTP/2 to a
-// URL.
-func admissionServer(handler http.Handler, source certs.Source, log *slog.Logger) *http.Server {
+// URL. With a client CA it speaks to nobody else.
+func admissionServer(handler http.Handler, source certs.Source, clientCA string, log *slog.Logger) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.Handle(webhook.Path, handler)
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: source.GetCertificate}
+	if clientCA != "" {
+		bundle, err := os.ReadFile(clientCA)
+		if err != nil {
+			return nil, fmt.Errorf("server.clientCA: %w", err)
+		}
+		tlsConfig.ClientCAs, tlsConfig.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		if !tlsConfig.ClientCAs.AppendCertsFromPEM(bundle) {
+			return nil, fmt.Errorf("server.clientCA: no certificate in %s: expected PEM", clientCA)
+		}
+	}
 	return &http.Server{
 		Handler:           mux,
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: source.GetCertificate},
+		TLSConfig:         tlsConfig,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	}, nil
 }
 
 // statusServer is for probes and Prometheus.

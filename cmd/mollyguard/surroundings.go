@@ -8,10 +8,9 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"time"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
@@ -42,6 +41,9 @@ type surroundings struct {
 }
 
 func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
+	if o.noCluster {
+		return withoutCluster(s, c, o, log)
+	}
 	restConfig, inCluster, err := kube.Connect(o.kubeconfig, "mollyguard/"+version())
 	if err != nil {
 		return nil, err
@@ -50,7 +52,19 @@ func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logge
 		return withoutCluster(s, c, o, log)
 	}
 	if o.objects != "" {
-		return nil, usageError("leave --objects out: the cluster knows better", "--objects is for a server without a cluster")
+		return nil, usageError("leave --objects out: the cluster knows better; or say --no-cluster", "--objects is for a server without a cluster")
+	}
+	if webhook := c.Kubernetes.Webhook; !inCluster && *webhook.Manage && webhook.URL == "" {
+		return nil, &exitError{
+			code: exitUndecided, err: errors.New("kubernetes.webhook.url is missing: this server is outside the cluster, and the API server would be told to call a Service that does not lead here"),
+			hint: "set kubernetes.webhook.url to where the API server finds this server, or kubernetes.webhook.manage to false",
+		}
+	}
+	if files := c.Certificates.Files; *c.Kubernetes.Webhook.Manage && files.Certificate != "" && files.CA == "" {
+		return nil, &exitError{
+			code: exitUndecided, err: errors.New("certificates.files.ca is missing: the API server has to be told whom to trust"),
+			hint: "set certificates.files.ca, or kubernetes.webhook.manage to false and maintain the webhook configuration yourself",
+		}
 	}
 	return withCluster(c, restConfig, inCluster, log, registerer)
 }
@@ -112,7 +126,7 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 		synced:       state.err,
 		run: []func(context.Context) error{
 			caches.Start,
-			func(ctx context.Context) error { return state.wait(ctx, caches) },
+			func(ctx context.Context) error { return state.wait(ctx, caches, log) },
 		},
 	}
 	if *c.Kubernetes.Events {
@@ -175,51 +189,28 @@ func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpCl
 		},
 	})
 	return func(ctx context.Context) error {
-		trigger := make(chan struct{}, 1)
-		changed := func() {
+		changed := make(chan struct{}, 1)
+		notify := func() {
 			select {
-			case trigger <- struct{}{}:
+			case changed <- struct{}{}:
 			default: // one is waiting already
 			}
 		}
-		informer, err := caches.GetInformer(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{})
+		informer, err := caches.GetInformer(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{}, cache.BlockUntilSynced(false))
 		if err != nil {
 			return fmt.Errorf("watch the webhook configuration: %w", err)
 		}
 		registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { changed() },
-			UpdateFunc: func(any, any) { changed() },
-			DeleteFunc: func(any) { changed() },
+			AddFunc:    func(any) { notify() },
+			UpdateFunc: func(any, any) { notify() },
+			DeleteFunc: func(any) { notify() },
 		})
 		if err != nil {
 			return fmt.Errorf("watch the webhook configuration: %w", err)
 		}
-		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error {
-			for {
-				select {
-				case <-ctx.Done():
-					return nil
-				case <-source.Changed():
-					changed()
-				}
-			}
-		})
-		group.Go(func() error {
-			// Asking for calls that cannot be answered yet would refuse what they
-			// are about.
-			for !ready() && ctx.Err() == nil {
-				pause(ctx, readyPoll)
-			}
-			return keeper.Run(ctx, trigger)
-		})
-		return errors.Join(group.Wait(), informer.RemoveEventHandler(registration))
+		return errors.Join(keeper.Run(ctx, ready, changed, source.Changed()), informer.RemoveEventHandler(registration))
 	}, nil
 }
-
-// readyPoll is how often a starting server looks whether it is ready yet; it is
-// within a second.
-const readyPoll = 100 * time.Millisecond
 
 // certificates chooses where the serving certificate comes from.
 func certificates(c config.Configuration, clients kubernetes.Interface, log *slog.Logger) (certs.Source, error) {
@@ -257,7 +248,7 @@ func hosts(c config.Configuration) (names []string, ips []net.IP) {
 		service := c.Kubernetes.Webhook.Service
 		add(service.Name + "." + service.Namespace + ".svc")
 	}
-	for _, host := range append(c.Certificates.DNSNames, c.Certificates.IPs...) {
+	for _, host := range slices.Concat(c.Certificates.DNSNames, c.Certificates.IPs) {
 		add(host)
 	}
 	return names, ips

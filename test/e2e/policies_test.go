@@ -26,6 +26,10 @@ func TestOwnPoliciesAreHotReloaded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	const canary = `{"name": "a frozen object", "expect": "deny", "operation": {"verb": "delete", "target": {"name": "x", "annotations": {"example.com/freeze": "true"}}}}`
+	if err := os.WriteFile(filepath.Join(folder, "canary_freeze.json"), []byte(canary), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	write(freeze)
 	w := newWorld(t, fmt.Sprintf("policies:\n  directories: [%s]\n  reloadInterval: 100ms\n", folder))
 	w.apply(t, `

@@ -4,10 +4,13 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -15,15 +18,27 @@ import (
 // Log appends decision records. It may be used concurrently; a record is one
 // write, so that lines of several processes on one file do not mix (O_APPEND).
 type Log struct {
-	lock   sync.Mutex
-	writer io.Writer
-	closer io.Closer
-	// torn says that the last line was cut short, by a full disk.
-	torn bool
+	file io.Closer // nil if the writer is somebody else's
+	// lines go to one goroutine, so that who waits for a record can stop waiting
+	// when a reader of ours has stopped reading: a write cannot be called off.
+	lines  chan line
+	closed chan struct{}
+	closer sync.Once
+	// done is closed when the goroutine has ended.
+	done chan struct{}
 }
 
-// NewLog returns a Log that writes to w, which it does not close.
-func NewLog(w io.Writer) *Log { return &Log{writer: w} }
+type line struct {
+	text    []byte
+	written chan<- error
+}
+
+// NewLog returns a Log that writes to w, which Close does not close.
+func NewLog(w io.Writer) *Log {
+	l := &Log{lines: make(chan line), closed: make(chan struct{}), done: make(chan struct{})}
+	go l.write(w)
+	return l
+}
 
 // OpenLog returns a Log that appends to a file, readable by its owner and group.
 func OpenLog(path string) (*Log, error) {
@@ -31,42 +46,81 @@ func OpenLog(path string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the decision log: %w", err)
 	}
-	return &Log{writer: file, closer: file}, nil
+	l := NewLog(file)
+	l.file = file
+	return l, nil
+}
+
+// write ends when the Log is closed.
+func (l *Log) write(w io.Writer) {
+	defer close(l.done)
+	torn := false // the last line was cut short, by a full disk
+	for {
+		select {
+		case <-l.closed:
+			return
+		case next := <-l.lines:
+			text := next.text
+			if torn {
+				text = append([]byte{'\n'}, text...)
+			}
+			n, err := w.Write(text)
+			torn = err != nil && (n > 0 || torn)
+			next.written <- err
+		}
+	}
 }
 
 // Record writes a decision. When it returns nil the record has been handed to
-// the operating system.
-func (l *Log) Record(_ context.Context, decision operation.Decision) error {
-	line, err := decision.MarshalJSON() // json.Marshal would check and copy what it returns
+// the operating system. It stops waiting when ctx ends; the record may still be
+// written then.
+func (l *Log) Record(ctx context.Context, decision operation.Decision) error {
+	text, err := decision.MarshalJSON() // json.Marshal would check and copy what it returns
 	if err != nil {
 		return fmt.Errorf("encode decision %s: %w", decision.ID, err)
 	}
-	line = append(line, '\n')
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	if l.torn {
-		line = append([]byte{'\n'}, line...)
+	written := make(chan error, 1)
+	select {
+	case l.lines <- line{append(text, '\n'), written}:
+	case <-l.closed:
+		return fmt.Errorf("write the decision log: %w", os.ErrClosed)
+	case <-ctx.Done():
+		return fmt.Errorf("write the decision log: nobody takes the records: %w", ctx.Err())
 	}
-	n, err := l.writer.Write(line)
-	l.torn = err != nil && (n > 0 || l.torn)
+	select {
+	case err = <-written:
+	case <-ctx.Done():
+		err = fmt.Errorf("nobody takes the records: %w", ctx.Err())
+	}
 	if err != nil {
 		return fmt.Errorf("write the decision log: %w", err)
 	}
 	return nil
 }
 
-// Close makes a file's records durable and closes it.
+// closeTimeout is how long Close waits for a write that hangs.
+const closeTimeout = 2 * time.Second
+
+// Close ends the Log, and makes a file's records durable and closes it.
 func (l *Log) Close() error {
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	if l.closer == nil {
+	l.closer.Do(func() { close(l.closed) })
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case <-l.done:
+	case <-timer.C:
+		return errors.New("close the decision log: nobody takes the records")
+	}
+	file, ok := l.file.(*os.File)
+	if !ok {
 		return nil
 	}
-	if file, ok := l.closer.(*os.File); ok {
-		if err := file.Sync(); err != nil {
-			_ = file.Close() // the failed sync is the news
-			return fmt.Errorf("sync the decision log: %w", err)
-		}
+	synced := file.Sync()
+	if errors.Is(synced, syscall.EINVAL) { // /dev/null and pipes have nothing to make durable
+		synced = nil
 	}
-	return l.closer.Close()
+	if err := errors.Join(synced, file.Close()); err != nil {
+		return fmt.Errorf("close the decision log: %w", err)
+	}
+	return nil
 }

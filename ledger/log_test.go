@@ -2,9 +2,11 @@ package ledger_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -252,13 +254,53 @@ func TestCloseEndsAFileAndLeavesAWriterAlone(t *testing.T) {
 		t.Errorf("a second end: %v", err)
 	}
 
-	var written bytes.Buffer
+	var written closable
 	stream := ledger.NewLog(&written)
+	record(t, stream, decision("1"))
 	if err := stream.Close(); err != nil {
 		t.Errorf("close of a writer: %v", err)
 	}
-	record(t, stream, decision("1"))
-	if written.Len() == 0 {
-		t.Error("nothing was written")
+	if err := stream.Record(t.Context(), decision("2")); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a record after the end: %v", err)
+	}
+	if written.closed || strings.Count(written.String(), "\n") != 1 {
+		t.Errorf("closed: %v, written: %s", written.closed, &written)
+	}
+}
+
+// closable is a writer that could be closed.
+type closable struct {
+	bytes.Buffer
+	closed bool
+}
+
+func (c *closable) Close() error { c.closed = true; return nil }
+
+func TestAReaderThatHasStoppedReadingDoesNotStopDecisions(t *testing.T) {
+	reader, writer := io.Pipe() // a write blocks until somebody reads
+	log := ledger.NewLog(writer)
+	for range 2 { // the first is being written, the second waits for its turn
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := log.Record(ctx, decision("1")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+	}
+	if err := reader.Close(); err != nil { // the write fails
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatCannotBeMadeDurableCanBeClosed(t *testing.T) {
+	log, err := ledger.OpenLog(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(t, log, decision("1"))
+	if err := log.Close(); err != nil {
+		t.Error(err)
 	}
 }

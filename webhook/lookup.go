@@ -106,8 +106,8 @@ type FileLookup struct {
 
 var _ Lookup = (*FileLookup)(nil)
 
-// maxObjects bounds a file of objects: the pods of a large cluster.
-const maxObjects = 1 << 28
+// maxObjectBytes bounds a file of objects: the 5 KB of a usual pod, 50,000 times.
+const maxObjectBytes = 256 << 20
 
 type printedObject struct {
 	APIVersion string            `json:"apiVersion"`
@@ -123,14 +123,14 @@ func NewFileLookup(r io.Reader) (*FileLookup, error) {
 	if r == nil {
 		return l, nil
 	}
-	limited := &io.LimitedReader{R: r, N: maxObjects + 1}
+	limited := &io.LimitedReader{R: r, N: maxObjectBytes + 1}
 	decoder := json.NewDecoder(limited)
 	for {
 		var o printedObject
 		err := decoder.Decode(&o)
 		switch {
 		case limited.N <= 0:
-			return nil, fmt.Errorf("more than %d MiB", maxObjects>>20)
+			return nil, fmt.Errorf("more than %d MiB", maxObjectBytes>>20)
 		case errors.Is(err, io.EOF):
 			return l, nil
 		case err != nil:

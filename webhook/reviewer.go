@@ -105,7 +105,8 @@ type Answer struct {
 	// UID is the request's, empty if it could not be read.
 	UID string
 	// NotOurs says that Mollyguard has no say in the request (CONNECT, updates
-	// of a status): it is allowed, and there is no Decision.
+	// of a status): it is allowed, without a look and without a record. Decision
+	// has no id then.
 	NotOurs bool
 	// Failure says why the review could not be judged, if it could not.
 	Failure Failure
@@ -146,7 +147,10 @@ func (r *Reviewer) Review(ctx context.Context, body []byte) (answer Answer) {
 	}
 	op, need, ours := r.mapper.operation(&decoded.request)
 	if !ours {
-		return Answer{UID: decoded.request.uid, NotOurs: true, Operation: op}
+		return Answer{UID: decoded.request.uid, NotOurs: true, Operation: op, Decision: operation.Decision{
+			Surface: op.Surface, Verb: op.Verb, Phase: op.Phase, Outcome: operation.OutcomeAllow,
+			Actor: op.Actor.Identity, Target: op.Target.Reference, DryRun: op.DryRun, Source: op.Source,
+		}}
 	}
 	r.complete(ctx, &op, need, decoded.request.resource.version)
 	decision := r.decider.Decide(ctx, op)

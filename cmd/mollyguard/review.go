@@ -16,9 +16,9 @@ import (
 	"github.com/mollyguard/mollyguard/webhook"
 )
 
-// maxReviews is the most that review reads of one input: a day's recording, kept
-// from filling the memory by accident.
-const maxReviews = 1 << 30
+// maxInput is how many bytes review reads of one input: 100,000 reviews of the
+// usual 10 KB, a busy cluster's day.
+const maxInput = 1 << 30
 
 type reviewOptions struct {
 	config, objects, output string
@@ -36,7 +36,8 @@ or one per line. There is no cluster to ask: labels of namespaces, and of the
 objects behind scales and evictions, come from --objects. What is still not known
 counts as not production, here only; the record lists it under "unknown".
 
-Exit code: 0 all allowed, 3 any denied, 1 any that could not be decided.`,
+Exit code: 0 all allowed, 3 any denied, 1 any that could not be decided, whatever
+else was denied.`,
 		Example: `  mollyguard review review.json
   mollyguard review -o json --objects <(kubectl get ns,deploy,pods -A -o json) reviews.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -75,13 +76,12 @@ func review(ctx context.Context, s streams, o reviewOptions, files []string) err
 		return err
 	}
 	var seen outcomes
+	reviews := 0
 	printer := printAnswer(s.out, o.output, c.Help)
 	for _, name := range files {
 		err := eachReview(s, name, func(body []byte) error {
+			reviews++
 			answer := a.reviewer.Review(ctx, body)
-			if answer.NotOurs {
-				return nil
-			}
 			seen.add(answer.Decision)
 			return printer(name, answer)
 		})
@@ -91,6 +91,9 @@ func review(ctx context.Context, s streams, o reviewOptions, files []string) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+	}
+	if reviews == 0 {
+		return errors.New("no AdmissionReview in there: an empty list")
 	}
 	return seen.err()
 }
@@ -130,10 +133,10 @@ func eachReview(s streams, path string, fn func(body []byte) error) error {
 	if err != nil {
 		return err
 	}
-	limited := &io.LimitedReader{R: input, N: maxReviews + 1}
+	limited := &io.LimitedReader{R: input, N: maxInput + 1}
 	err = eachValue(limited, fn)
 	if err == nil && limited.N <= 0 {
-		err = fmt.Errorf("more than %d MiB", maxReviews>>20)
+		err = fmt.Errorf("more than %d MiB", maxInput>>20)
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", path, err)
@@ -197,7 +200,6 @@ func eachOf(value jsontext.Value, fn func(body []byte) error) error {
 func printAnswer(w io.Writer, format, help string) func(source string, answer webhook.Answer) error {
 	if format == "json" {
 		encoder := json.NewEncoder(w)
-		encoder.SetEscapeHTML(false)
 		return func(_ string, answer webhook.Answer) error { return encoder.Encode(answer.Decision) }
 	}
 	return func(source string, answer webhook.Answer) error {
@@ -214,6 +216,9 @@ func text(source string, answer webhook.Answer, help string) string {
 		return fmt.Sprintf("%s: %s: %s\n", source, d.Outcome, operation.Printable(d.Error))
 	}
 	out := fmt.Sprintf("%s: %s\n", source, summary(d))
+	if answer.NotOurs {
+		return out + "  not ours: connections and updates of a status are not judged\n"
+	}
 	if d.Refused() {
 		return out + "\n" + indent(webhook.Message(d, help)) + "\n"
 	}

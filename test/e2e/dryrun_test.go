@@ -15,7 +15,7 @@ func TestAFirstInstallationOnlyWarns(t *testing.T) {
 	w.shop(t, "shop", "")
 
 	got := w.kubectl(t, "-n", "shop", "delete", "configmap", "settings")
-	if want := "Warning: mollyguard production-delete: ConfigMap shop/settings is production (label env=production): delete would be refused (decision "; got.ExitCode != 0 || !strings.HasPrefix(got.Stderr, want) {
+	if want := "Warning: mollyguard production-delete: ConfigMap shop/settings is production (label env=production): delete would be refused: production must not be deleted (decision "; got.ExitCode != 0 || !strings.HasPrefix(got.Stderr, want) {
 		t.Errorf("exit %d, %s", got.ExitCode, got.Stderr)
 	}
 	decisions, err := w.server.Decisions()

@@ -184,12 +184,23 @@ data: {a: "1"}
 `))
 }
 
+func volume(name, labels string) string {
+	return strings.NewReplacer("NAME", name, "LABELS", labels).Replace(`
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: NAME, labels: {LABELS}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], hostPath: {path: /nowhere}}
+`)
+}
+
 func TestAProductionDeleteIsRefusedByARealAPIServer(t *testing.T) {
 	w := newWorld(t, "")
 	w.shop(t, "shop", "")
 	w.shop(t, "live", "env: production")
 	w.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: sandbox}\n")
 	w.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: scratch, namespace: sandbox}\ndata: {a: '1'}\n")
+	w.apply(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: password, namespace: live}\nstringData: {a: secret}\n")
+	w.apply(t, volume("ledger", "env: production"))
 	w.waitForPods(t, "shop", "app=web", 2)
 	w.waitForPods(t, "shop", "app=web-dev", 1)
 
@@ -237,6 +248,8 @@ func testRefused(t *testing.T, w *world) {
 		{"a labelled namespace", []string{"delete", "namespace", "live"}, "Namespace live is production " + label + ": delete refused"},
 		{"a ConfigMap emptied", []string{"-n", "shop", "patch", "configmap", "settings", "--type=json", "-p", `[{"op":"remove","path":"/data"}]`}, "ConfigMap shop/settings is production " + label + ": empty refused"},
 		{"a ConfigMap emptied in a labelled namespace", []string{"-n", "live", "patch", "configmap", "scratch", "-p", `{"data":{"a":""}}`}, "ConfigMap live/scratch is production " + namespace + ": empty refused"},
+		{"a Secret emptied with null", []string{"-n", "live", "patch", "secret", "password", "--type=json", "-p", `[{"op":"replace","path":"/data/a","value":null}]`}, "Secret live/password is production " + namespace + ": empty refused"},
+		{"a persistent volume", []string{"delete", "persistentvolume", "ledger"}, "PersistentVolume ledger is production " + label + ": delete refused"},
 		{"through the raw API", []string{"delete", "--raw", "/apis/apps/v1/namespaces/shop/deployments/web"}, "delete refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -522,11 +535,24 @@ func testControlPlane(t *testing.T, w *world) {
 func testKilled(t *testing.T, w *world) {
 	w.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: going}\n")
 	w.shop(t, "going-on", "")
-	w.waitForPods(t, "going-on", "app=web", 2)
+	pods := w.waitForPods(t, "going-on", "app=web", 2)
+	w.apply(t, volume("spare", ""))
+	w.apply(t, "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: idle}\nvalue: 1\n")
 	if got := w.kubectl(t, "delete", "namespace", "going", "--wait=false"); got.ExitCode != 0 {
 		t.Fatal(got.Stderr)
 	}
 	w.server.Kill()
+
+	t.Run("refused: an eviction", func(t *testing.T) {
+		clients, err := kubernetes.NewForConfig(w.alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: "going-on", Name: pods[0]}}
+		if err := clients.PolicyV1().Evictions("going-on").Evict(t.Context(), eviction); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
+			t.Errorf("got %v", err)
+		}
+	})
 
 	for _, args := range [][]string{
 		{"-n", "shop", "delete", "deployment", "web"},
@@ -536,8 +562,10 @@ func testKilled(t *testing.T, w *world) {
 		{"-n", "shop", "patch", "deployment", "web", "-p", `{"spec":{"replicas":0}}`},
 		{"-n", "shop", "label", "deployment", "web", "env-"},
 		{"label", "namespace", "live", "env-"},
+		{"-n", "shop", "patch", "configmap", "settings", "--type=json", "-p", `[{"op":"remove","path":"/data"}]`},
 		{"delete", "namespace", "live"},
 		{"delete", "namespace", "shop"},
+		{"delete", "persistentvolume", "spare"},
 	} {
 		t.Run("refused: kubectl "+strings.Join(args, " "), func(t *testing.T) {
 			got := w.kubectl(t, args...)
@@ -553,6 +581,7 @@ func testKilled(t *testing.T, w *world) {
 		{"-n", "going-on", "patch", "configmap", "settings", "-p", `{"data":{"a":"2"}}`},
 		{"-n", "going-on", "delete", "deployment", "web-dev", "--wait=false"},
 		{"-n", "going-on", "delete", "configmap", "scratch"},
+		{"delete", "priorityclass", "idle"},
 	} {
 		t.Run("done: kubectl "+strings.Join(args, " "), func(t *testing.T) {
 			if got := w.kubectl(t, args...); got.ExitCode != 0 {

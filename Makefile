@@ -15,7 +15,7 @@ export CGO_ENABLED ?= 0
 GO ?= go
 BUILD := $(GO) build -trimpath -ldflags '-s -w'
 
-TOOLS := $(MOLLYGUARD_CACHE)/tools/$(shell cat tools/go.mod tools/go.sum | sha256sum | cut -c1-12)
+TOOLS := $(MOLLYGUARD_CACHE)/tools/$(shell cat tools/go.mod tools/go.sum | git hash-object --stdin | cut -c1-12)
 
 include test/controlplane/controlplane.mk
 

@@ -26,7 +26,7 @@ func newHandlerMetrics(registerer prometheus.Registerer) handlerMetrics {
 		}, []string{"allowed"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mollyguard_webhook_failures_total",
-			Help: "Admission reviews that could not be judged, by cause (undecodable, timeout, panic, undecided).",
+			Help: "Admission reviews that could not be judged, by cause (undecodable, timeout, panic, undecided, overloaded).",
 		}, []string{"cause"}),
 	}
 	if registerer != nil {

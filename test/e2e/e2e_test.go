@@ -4,185 +4,21 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/mollyguard/mollyguard/operation"
-	"github.com/mollyguard/mollyguard/test/cluster"
-	"github.com/mollyguard/mollyguard/test/server"
 )
-
-const alice = "alice@example.com"
-
-// world is a cluster, a server that guards it, and Alice, who runs production.
-type world struct {
-	*cluster.Cluster
-	server *server.Server
-	opts   server.Options
-	admin  *rest.Config
-	alice  *rest.Config
-	// clients are the administrator's.
-	clients kubernetes.Interface
-}
-
-// built is the binary, compiled once for all tests; TestMain removes it.
-var (
-	binaries string
-	built    = sync.OnceValues(func() (string, error) { return server.Build(context.Background(), binaries) })
-)
-
-func TestMain(m *testing.M) {
-	var err error
-	if binaries, err = os.MkdirTemp("", "mollyguard-e2e-"); err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	if err := os.RemoveAll(binaries); err != nil {
-		panic(err)
-	}
-	os.Exit(code)
-}
-
-func newWorld(t *testing.T, config string, args ...string) *world {
-	t.Helper()
-	w := &world{Cluster: cluster.ForTest(t, cluster.Options{})}
-	w.admin = w.Admin()
-	var err error
-	if w.clients, err = kubernetes.NewForConfig(w.admin); err != nil {
-		t.Fatal(err)
-	}
-	if w.alice, err = w.User(alice, "dev"); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Grant(t.Context(), alice, cluster.OperatorRole); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	binary, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig, err := w.Kubeconfig(w.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.opts = server.Options{Binary: binary, Kubeconfig: kubeconfig, Dir: dir, Config: config, Args: args}
-	w.start(t)
-	t.Cleanup(func() { w.server.Kill() })
-	return w
-}
-
-func (w *world) start(t *testing.T) {
-	t.Helper()
-	var err error
-	if w.server, err = server.Start(t.Context(), w.opts); err != nil {
-		t.Fatal(err)
-	}
-	// The API server learns of the webhook configuration by watching it.
-	w.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: canary, namespace: default, labels: {env: production}}\n")
-	w.eventually(t, "the API server to call the webhook", func() error {
-		result, err := w.Kubectl(t.Context(), w.admin, "-n", "default", "delete", "configmap", "canary", "--dry-run=server")
-		if err == nil && !strings.Contains(result.Stderr, "ConfigMap default/canary is production") {
-			err = fmt.Errorf("kubectl says %s%s", result.Stdout, result.Stderr)
-		}
-		return err
-	})
-}
-
-// eventually polls until fn has no error.
-func (w *world) eventually(t *testing.T, what string, fn func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	for {
-		err := fn()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited for %s: %v\n%s", what, err, w.server.Log())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// kubectl runs kubectl as Alice.
-func (w *world) kubectl(t *testing.T, args ...string) cluster.KubectlResult {
-	t.Helper()
-	result, err := w.Kubectl(t.Context(), w.alice, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
-}
-
-// apply applies a manifest as the administrator.
-func (w *world) apply(t *testing.T, manifest string) {
-	t.Helper()
-	result, err := w.KubectlWith(t.Context(), cluster.KubectlOptions{Stdin: strings.NewReader(manifest)}, w.admin, "apply", "-f", "-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if result.ExitCode != 0 {
-		t.Fatalf("kubectl apply: %s", result.Stderr)
-	}
-}
-
-// shop makes a namespace with a production Deployment "web", a dev Deployment
-// "web-dev", and ConfigMaps of both kinds.
-func (w *world) shop(t *testing.T, name, namespaceLabels string) {
-	t.Helper()
-	w.apply(t, strings.NewReplacer("NAME", name, "LABELS", namespaceLabels).Replace(`
-apiVersion: v1
-kind: Namespace
-metadata: {name: NAME, labels: {LABELS}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: NAME, labels: {app: web, env: production}}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web, env: production}}
-    spec: {containers: [{name: web, image: example.com/web}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web-dev, namespace: NAME, labels: {app: web-dev, env: dev}}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: web-dev}}
-  template:
-    metadata: {labels: {app: web-dev}}
-    spec: {containers: [{name: web, image: example.com/web}]}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: settings, namespace: NAME, labels: {app: web, env: production}}
-data: {a: "1"}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: scratch, namespace: NAME}
-data: {a: "1"}
-`))
-}
 
 func volume(name, labels string) string {
 	return strings.NewReplacer("NAME", name, "LABELS", labels).Replace(`
@@ -609,28 +445,4 @@ func testKilled(t *testing.T, w *world) {
 			t.Errorf("a server that is asked to stop: %v", err)
 		}
 	})
-}
-
-// waitForPods waits until a namespace has so many live pods with a label, and
-// returns their names.
-func (w *world) waitForPods(t *testing.T, namespace, selector string, want int) []string {
-	t.Helper()
-	var names []string
-	w.eventually(t, fmt.Sprintf("%d pods with %s in %s", want, selector, namespace), func() error {
-		pods, err := w.clients.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector})
-		if err != nil {
-			return err
-		}
-		names = nil
-		for _, pod := range pods.Items {
-			if pod.DeletionTimestamp == nil {
-				names = append(names, pod.Name)
-			}
-		}
-		if want == 0 && len(names) > 0 || len(names) < want {
-			return fmt.Errorf("there are %d", len(names))
-		}
-		return nil
-	})
-	return names
 }

@@ -198,11 +198,11 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		},
 		{
 			"another version", "apiVersion: config.mollyguard.dev/v2\nkind: Configuration\n",
-			[]string{`c.yaml:2: kind: expected apiVersion config.mollyguard.dev/v1alpha1 and kind Configuration, found "config.mollyguard.dev/v2" and "Configuration"`},
+			[]string{`c.yaml:1: apiVersion: expected apiVersion config.mollyguard.dev/v1alpha1 and kind Configuration, found "config.mollyguard.dev/v2" and "Configuration"`},
 		},
 		{
 			"no kind", "cluster: prod\n",
-			[]string{`c.yaml:1: kind: expected apiVersion config.mollyguard.dev/v1alpha1 and kind Configuration, found "" and ""`},
+			[]string{`c.yaml:1: apiVersion: expected apiVersion config.mollyguard.dev/v1alpha1 and kind Configuration, found "" and ""`},
 		},
 
 		// The keys.
@@ -276,7 +276,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		},
 		{
 			"a folder that is not there", header + "policies:\n  directories:\n  - nowhere\n",
-			[]string{"c.yaml:5: policies.directories[0]: stat nowhere: no such file or directory"},
+			[]string{"c.yaml:5: policies.directories[0]: stat nowhere: no such file or directory (it must be there where this file is read)"},
 		},
 		{
 			"a folder that is a file", header + "policies:\n  directories: [config.go]\n",

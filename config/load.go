@@ -64,7 +64,11 @@ func Parse(name string, data []byte) (Configuration, error) {
 	}
 	found := problems{name: name, root: &root}
 	if c.APIVersion != APIVersion || c.Kind != Kind {
-		found.add("kind", "expected apiVersion %s and kind %s, found %q and %q", APIVersion, Kind, c.APIVersion, c.Kind)
+		field := "kind"
+		if c.APIVersion != APIVersion {
+			field = "apiVersion"
+		}
+		found.add(field, "expected apiVersion %s and kind %s, found %q and %q", APIVersion, Kind, c.APIVersion, c.Kind)
 	} else {
 		c.refuseZeros(&found)
 		c.complete()

@@ -69,7 +69,7 @@ func (c *Configuration) validate(p *problems) {
 	}
 	for i, directory := range c.Policies.Directories {
 		if info, err := os.Stat(directory); err != nil {
-			p.add(fmt.Sprintf("policies.directories[%d]", i), "%v", err)
+			p.add(fmt.Sprintf("policies.directories[%d]", i), "%v (it must be there where this file is read)", err)
 		} else if !info.IsDir() {
 			p.add(fmt.Sprintf("policies.directories[%d]", i), "%s is not a directory", directory)
 		}

@@ -165,6 +165,7 @@ func TestFoldersThatHoldNoPoliciesAreRefused(t *testing.T) {
 		{"a test of something else", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "own_test.rego": {Data: []byte("package own_test\n\ntest_it if data.mollyguard.violation == 1 with data.mollyguard.violation as 1\n")}}, "own/own_test.rego:3: data.mollyguard.violation is replaced"},
 		{"a policy whose name does not end in .rego", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "b.REGO": {}}, "b.REGO: not read: a policy's name ends in .rego"},
 		{"a canary that is called otherwise", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary-x.json": {}}, "canary-x.json: not read: a policy's name ends in .rego, a canary's is canary_*.json"},
+		{"data that nobody reads", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "data.json": {}}, "data.json: not read: "},
 		{"a policy that no canary proves", fstest.MapFS{"own.rego": {Data: []byte(freeze)}}, `own/own.rego: policy "freeze" fires in no canary, so it may never fire: add a canary_*.json that expects "deny" because of it`},
 		{"a canary with a misspelt field", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"deny","operation":{"vreb":"delete"}}`)}}, `own/canary_x.json: read canary: json: unknown field "vreb"`},
 		{"a canary that expects something else", fstest.MapFS{"own.rego": {Data: []byte(freeze)}, "canary_x.json": {Data: []byte(`{"name":"x","expect":"maybe"}`)}}, `own/canary_x.json: read canary: expect is "maybe"`},

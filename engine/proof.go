@@ -101,14 +101,14 @@ func (s *Set) runCanaries(ctx context.Context, files []file) error {
 		case err != nil:
 			problems = append(problems, fmt.Sprintf("%s: canary %q: %v", f.name, c.Name, err))
 		case c.Expect == expectDeny && len(violations) == 0:
-			problems = append(problems, fmt.Sprintf("%s: canary %q must be denied, but no policy fires", f.name, c.Name))
+			problems = append(problems, fmt.Sprintf("%s: canary %q must be denied, but no policy fires: a condition is false, or undefined like a label that the operation does not have (object.get helps)", f.name, c.Name))
 		case c.Expect == expectAllow && len(violations) > 0:
 			problems = append(problems, fmt.Sprintf("%s: canary %q must be allowed, but policy %q says: %s", f.name, c.Name, violations[0].Policy, violations[0].Message))
 		}
 	}
 	if len(problems) == 0 && (seen[expectDeny] == 0 || seen[expectAllow] == 0) {
-		problems = append(problems, fmt.Sprintf("no canaries: policies need a canary_*.json that expects %q and one that expects %q (%d and %d found)",
-			expectDeny, expectAllow, seen[expectDeny], seen[expectAllow]))
+		problems = append(problems, fmt.Sprintf("too few canaries: policies need a canary_*.json that expects %q (%d found) and one that expects %q (%d found)",
+			expectDeny, seen[expectDeny], expectAllow, seen[expectAllow]))
 	}
 	if len(problems) == 0 {
 		for _, p := range s.policies {
@@ -135,6 +135,9 @@ func decodeCanary(data []byte) (canary, error) {
 	}
 	if c.Name == "" {
 		return canary{}, errors.New("read canary: name is missing")
+	}
+	if verb := c.Operation.Verb; verb != "" && !slices.Contains(verb.Values(), string(verb)) {
+		return canary{}, fmt.Errorf("read canary: operation.verb is never %q: it is one of %s", verb, strings.Join(verb.Values(), ", "))
 	}
 	if c.Expect != expectDeny && c.Expect != expectAllow {
 		return canary{}, fmt.Errorf("read canary: expect is %q, not %q or %q", c.Expect, expectDeny, expectAllow)

@@ -74,8 +74,8 @@ func (s Source) read() ([]file, error) {
 	err := s.walk(".", 0, func(name string) error {
 		f := file{name: path.Join(s.Name, name)}
 		if !f.isRego() && !f.isCanary() {
-			if lower := strings.ToLower(path.Base(name)); strings.Contains(lower, ".rego") || strings.Contains(lower, "canary") {
-				return fmt.Errorf("%s: not read: a policy's name ends in .rego, a canary's is canary_*.json", name)
+			if lower := strings.ToLower(path.Base(name)); strings.Contains(lower, ".rego") || strings.HasPrefix(lower, "canary") || strings.HasPrefix(lower, "data.") {
+				return fmt.Errorf("%s: not read: a policy's name ends in .rego, a canary's is canary_*.json, and data stands in policies.config", name)
 			}
 			return nil
 		}

@@ -165,7 +165,7 @@ func TestAReviewWithoutAUIDIsAnHTTPError(t *testing.T) {
 	server := newTestServer(t, &decider{}, 0)
 	for _, tt := range []struct{ name, body, want string }{
 		{"nothing", "", "mollyguard: read AdmissionReview: the text is empty\n"},
-		{"no JSON", "<html>", "mollyguard: read AdmissionReview: byte 0, in \"\": invalid character '<' at start of value\n"},
+		{"no JSON", "<html>", "mollyguard: read AdmissionReview: not JSON at byte 0: invalid character '<' at start of value\n"},
 		{"another kind", `{"kind":"Pod"}`, "mollyguard: read AdmissionReview: kind is \"Pod\"\n"},
 		{"an escape sequence", "{\"kind\":\"\\u001b[2J\"}", "mollyguard: read AdmissionReview: kind is \"\\x1b[2J\"\n"},
 	} {

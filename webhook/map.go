@@ -124,7 +124,7 @@ func (m *mapper) updateVerb(r *request) (operation.Verb, []string) {
 	}
 	if r.resource.group == "" && r.subResource == "" && (r.resource.resource == "configmaps" || r.resource.resource == "secrets") &&
 		r.oldObject.values > 0 && r.object.values == 0 {
-		worse(operation.Empty, fmt.Sprintf("all data removed (%d entries)", r.oldObject.values))
+		worse(operation.Empty, "all data removed, entries: "+strconv.Itoa(r.oldObject.values))
 	}
 	return verb, changes
 }

@@ -94,14 +94,14 @@ func TestVerbs(t *testing.T) {
 			r["subResource"] = "finalize"
 			return r
 		}(), "unprotect: label tier=1 removed"},
-		{"data emptied with null", configMapRequest(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": nil}}), "empty: all data removed (1 entries)"},
+		{"data emptied with null", configMapRequest(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": nil}}), "empty: all data removed, entries: 1"},
 		{"replicas less than one", update(thing(production, replicasSpec(2)), thing(production, replicasSpec(0.4))), "scale-to-zero: spec.replicas 2 → 0.4"},
 		{"that label of another kind", update(thing(map[string]any{"tier": "1"}, nil), thing(nil, nil)), "update"},
 		{"label and replicas at once", update(thing(production, replicasSpec(2)), thing(nil, replicasSpec(0))), "unprotect: label env=production removed; spec.replicas 2 → 0"},
 
-		{"data removed", configMapRequest(map[string]any{"data": map[string]any{"a": "1", "b": "2"}}, map[string]any{}), "empty: all data removed (2 entries)"},
-		{"data emptied value by value", configMapRequest(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": ""}}), "empty: all data removed (1 entries)"},
-		{"binaryData removed", configMapRequest(map[string]any{"binaryData": map[string]any{"a": "MQ=="}}, map[string]any{}), "empty: all data removed (1 entries)"},
+		{"data removed", configMapRequest(map[string]any{"data": map[string]any{"a": "1", "b": "2"}}, map[string]any{}), "empty: all data removed, entries: 2"},
+		{"data emptied value by value", configMapRequest(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": ""}}), "empty: all data removed, entries: 1"},
+		{"binaryData removed", configMapRequest(map[string]any{"binaryData": map[string]any{"a": "MQ=="}}, map[string]any{}), "empty: all data removed, entries: 1"},
 		{"one entry removed", configMapRequest(map[string]any{"data": map[string]any{"a": "1", "b": "2"}}, map[string]any{"data": map[string]any{"a": "1"}}), "update"},
 		{"data that was empty", configMapRequest(map[string]any{"data": map[string]any{"a": ""}}, map[string]any{}), "update"},
 		{"data of a custom resource", update(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{}), "update"},
@@ -295,7 +295,7 @@ func TestWhatCannotBeReadIsOneClearErrorThatKeepsTheUID(t *testing.T) {
 	for _, tt := range []struct{ name, body, uid, want string }{
 		{"nothing", "", "", "read AdmissionReview: the text is empty"},
 		{"blanks", " \n", "", "read AdmissionReview: the text is empty"},
-		{"no JSON", "hello", "", "read AdmissionReview: byte 0, in \"\": invalid character 'h' at start of value"},
+		{"no JSON", "hello", "", "read AdmissionReview: not JSON at byte 0: invalid character 'h' at start of value"},
 		{"truncated", `{"kind":"AdmissionReview","request":{"uid":"u-1","name":"we`, "u-1", "read AdmissionReview: the text ends in the middle: truncated"},
 		{"a list", "[]", "", `read AdmissionReview: expected an object at "", found [`},
 		{"null", "null", "", `read AdmissionReview: kind is ""`},

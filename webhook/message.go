@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -82,6 +83,10 @@ func next(d operation.Decision, help string) []string {
 	switch {
 	case d.Outcome == operation.OutcomeUndecided:
 		lines = append(lines, "try again; if it stays so, tell the owners of mollyguard on this cluster: its log has more")
+	case slices.ContainsFunc(denying(d), func(v operation.Violation) bool { return v.BreakGlass.Never }):
+		lines = append(lines,
+			"check that this is the cluster and the object you mean ("+operation.Printable(d.Target.Ref)+")",
+			"nobody gets through this policy: if it is wrong, talk to its owners")
 	default:
 		lines = append(lines,
 			"check that this is the cluster and the object you mean ("+operation.Printable(d.Target.Ref)+")",

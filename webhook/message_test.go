@@ -54,6 +54,21 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 `,
 		},
 		{
+			"what nobody gets through",
+			operation.Decision{
+				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: target,
+				Violations: []operation.Violation{{Policy: "p", Severity: operation.Low, Enforcement: operation.EnforceDeny, Message: "m", BreakGlass: operation.BreakGlass{Never: true}}},
+			},
+			"",
+			`Namespace shop: delete refused
+
+  policy    p (low): m
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://prod-eu/core/namespaces/shop)
+            nobody gets through this policy: if it is wrong, talk to its owners
+`,
+		},
+		{
 			"what could not be read",
 			operation.Decision{ID: "01D", Outcome: operation.OutcomeUndecided, Error: "no JSON"},
 			"",

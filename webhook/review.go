@@ -113,6 +113,8 @@ func describeJSON(err error) error {
 		return errors.New("the text ends in the middle: truncated")
 	case errors.Is(err, io.EOF):
 		return errors.New("the text is empty")
+	case errors.As(err, &syntactic) && syntactic.JSONPointer == "":
+		return fmt.Errorf("not JSON at byte %d: %w", syntactic.ByteOffset, syntactic.Err)
 	case errors.As(err, &syntactic):
 		return fmt.Errorf("byte %d, in %q: %w", syntactic.ByteOffset, syntactic.JSONPointer, syntactic.Err)
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mollyguard/mollyguard/engine"
 )
 
 func newConfig(s streams) *cobra.Command {
@@ -12,10 +14,19 @@ func newConfig(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [flags]",
 		Short: "Check the configuration and print it with its defaults filled in",
-		Args:  exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
+		Long: `Check the configuration, load its policies as a server would, and print it with its
+defaults filled in. Certificate files and the cluster are not looked at.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(configPath)
 			if err != nil {
+				return err
+			}
+			set, err := engine.Compile(cmd.Context(), sources(c), engineOptions(c))
+			if err != nil {
+				return err
+			}
+			if err := checkPolicyNames(c, set); err != nil {
 				return err
 			}
 			var b bytes.Buffer

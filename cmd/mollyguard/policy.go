@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func (o *policyOptions) compile(ctx context.Context, directories []string) (*eng
 		}
 	}
 	if len(directories) > 0 {
-		c.Policies.Directories, c.Policies.Embedded = directories, &o.embedded
+		c.Policies.Directories, c.Policies.Embedded = slices.Compact(slices.Sorted(slices.Values(directories))), &o.embedded
 		for _, directory := range directories {
 			if info, err := os.Stat(directory); err != nil {
 				return nil, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -44,6 +45,9 @@ right whenever it is changed. Decision records go to standard output or the file
 that decisionLog.path names, everything else to standard error.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.noCluster && o.kubeconfig != "" {
+				return usageError("leave one of them out", "--no-cluster and --kubeconfig contradict each other")
+			}
 			c, err := loadConfig(o.config)
 			if err != nil {
 				return err
@@ -156,6 +160,9 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 		stop()
 		return err
 	})
+	if strings.TrimSpace(c.Help) == "" {
+		log.Warn("help is empty: a refusal tells nobody whom to ask, set it in the configuration")
+	}
 	log.Info("serving", "version", version(), "address", admissionListener.Addr().String(), "status_address", statusListener.Addr().String(),
 		"cluster", c.Cluster, "dry_run_enforcement", c.DryRunEnforcement)
 	if o.listening != nil {

@@ -115,7 +115,7 @@ func policyDetail(e *engine.Engine) string {
 	set := e.Current()
 	detail := fmt.Sprintf("%d policies, digest %s", len(set.Policies()), set.Digest())
 	if stale := e.Stale(); stale != nil {
-		detail += "; " + strings.ReplaceAll(stale.Error(), "\n", "; ")
+		detail += "; STALE: " + strings.ReplaceAll(stale.Error(), "\n", "; ")
 	}
 	return detail
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 
@@ -27,6 +30,9 @@ Without --ca-file there is no caBundle in it: the running server fills it in.`,
 				if bundle, err = os.ReadFile(caPath); err != nil {
 					return fmt.Errorf("read the CA bundle: %w", err)
 				}
+				if err := checkBundle(bundle); err != nil {
+					return fmt.Errorf("%s: %w", caPath, err)
+				}
 			}
 			object, err := webhookConfiguration(c, bundle)
 			if err != nil {
@@ -39,6 +45,25 @@ Without --ca-file there is no caBundle in it: the running server fills it in.`,
 	cmd.Flags().StringVar(&caPath, "ca-file", "", "PEM `FILE` for caBundle")
 	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "output `FORMAT`: yaml or json")
 	return cmd
+}
+
+// checkBundle refuses what an API server could not use, and what must not be
+// published.
+func checkBundle(bundle []byte) error {
+	certificates := 0
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return fmt.Errorf("holds a %s: a CA bundle has certificates only", block.Type)
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return fmt.Errorf("certificate %d: %w", certificates+1, err)
+		}
+		certificates++
+	}
+	if certificates == 0 {
+		return errors.New("no certificate in there: expected PEM")
+	}
+	return nil
 }
 
 // print writes an object for machines.

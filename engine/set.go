@@ -155,13 +155,10 @@ func capabilities() *ast.Capabilities {
 
 func parse(files []file) (modules, tests map[string]*ast.Module, err error) {
 	modules, tests = map[string]*ast.Module{}, map[string]*ast.Module{}
+	options := ast.ParserOptions{ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: capabilities()}
 	var problems ast.Errors
 	for _, f := range files {
-		module, err := ast.ParseModuleWithOpts(f.name, string(f.data), ast.ParserOptions{
-			ProcessAnnotation: true,
-			RegoVersion:       ast.RegoV1,
-			Capabilities:      capabilities(),
-		})
+		module, err := ast.ParseModuleWithOpts(f.name, string(f.data), options)
 		var parseErrors ast.Errors
 		switch {
 		case errors.As(err, &parseErrors):

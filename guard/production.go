@@ -73,15 +73,14 @@ func ParseSelector(text string) (labels.Selector, error) {
 // judge says whether an operation touches production, by every rule that says
 // so. It reads the target as it was before the operation.
 func (p *production) judge(op *operation.Operation, unknownCounts bool) operation.Production {
-	var because []string
-	because = append(because, matching(p.selectors, op.Target.Labels, "label")...)
+	because := matching(p.selectors, op.Target.Labels)
 	namespace := op.Target.Namespace
 	switch {
 	case op.Target.Group == "" && op.Target.Resource == "namespaces":
 		namespace = op.Target.Name
-		because = append(because, matching(p.namespaceSelectors, op.Target.Labels, "label")...)
+		because = append(because, matching(p.namespaceSelectors, op.Target.Labels)...)
 	case namespace != "": // "env!=dev" matches no labels too, which is not true of what is in no namespace
-		if reasons := matching(p.namespaceSelectors, op.Target.NamespaceLabels, "label"); len(reasons) > 0 {
+		if reasons := matching(p.namespaceSelectors, op.Target.NamespaceLabels); len(reasons) > 0 {
 			because = append(because, fmt.Sprintf("namespace %s has %s", namespace, strings.Join(reasons, ", ")))
 		}
 	}
@@ -116,10 +115,7 @@ func inParentheses(s string) string {
 }
 
 // matching returns the labels that make a selector match, in words.
-func matching(selectors []labels.Selector, set map[string]string, word string) []string {
-	if len(set) == 0 && len(selectors) == 0 {
-		return nil
-	}
+func matching(selectors []labels.Selector, set map[string]string) []string {
 	var reasons []string
 	for _, selector := range selectors {
 		if !selector.Matches(labels.Set(set)) {
@@ -134,7 +130,7 @@ func matching(selectors []labels.Selector, set map[string]string, word string) [
 				parts = append(parts, requirement.String())
 			}
 		}
-		reasons = append(reasons, word+" "+strings.Join(parts, ","))
+		reasons = append(reasons, "label "+strings.Join(parts, ","))
 	}
 	return reasons
 }
@@ -174,11 +170,8 @@ func ParsePattern(text string) (*regexp.Regexp, error) {
 	if _, err := regexp.Compile(text); err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", text, err)
 	}
-	return regexp.Compile(Anchored(text))
+	return regexp.Compile("^(?:" + text + ")$")
 }
-
-// Anchored makes a pattern match whole strings only.
-func Anchored(pattern string) string { return "^(?:" + pattern + ")$" }
 
 func (p patterns) match(s string) bool {
 	return slices.ContainsFunc(p, func(r *regexp.Regexp) bool { return r.MatchString(s) })

@@ -117,7 +117,7 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 
 func (g generator) scale() admissionregistrationv1.ValidatingWebhook {
 	hook := g.hook("scale", admissionregistrationv1.Update, "*/scale", admissionregistrationv1.AllScopes, g.FailProtected)
-	hook.MatchConditions = []admissionregistrationv1.MatchCondition{g.notControlPlane(), condition("scales-to-zero", scaledToZero)}
+	hook.MatchConditions = []admissionregistrationv1.MatchCondition{g.notControlPlane(), condition("scales-to-zero", scaledToZero())}
 	return hook
 }
 
@@ -210,12 +210,10 @@ func (g generator) mayBeProduction() string {
 	if g.WholeCluster {
 		return "true"
 	}
-	marked := []labels.Selector{}
-	marked = append(append(marked, g.Selectors...), g.NamespaceSelectors...)
 	return strings.Join([]string{
 		`(request.resource.group == "" && request.resource.resource in ["namespaces", "nodes", "persistentvolumes"])`,
 		`request.resource.group in ["apiextensions.k8s.io", "apiregistration.k8s.io"]`,
-		g.markedBy(marked),
+		g.markedBy(slices.Concat(g.Selectors, g.NamespaceSelectors)),
 	}, " || ")
 }
 
@@ -230,8 +228,8 @@ func (g generator) weakens() string {
 		"object == null || oldObject == null",
 		"(" + strips(g.Selectors) + ")",
 		`(request.resource.group == "" && request.resource.resource == "namespaces" && ` + strips(g.NamespaceSelectors) + ")",
-		"(" + scaledToZero + ")",
-		"(" + emptied + ")",
+		"(" + scaledToZero() + ")",
+		"(" + emptied() + ")",
 	}, " || ")
 }
 
@@ -239,25 +237,36 @@ func (g generator) weakens() string {
 // first: a custom resource may hold anything anywhere, and an expression that
 // fails would refuse the request. A list of one element and exists stand for the
 // variable that CEL does not have.
-const (
-	hadReplicas  = `[oldObject.?spec.orValue(0)].exists(s, type(s) == map && ` + someReplicas + `)`
-	hasReplicas  = `[object.?spec.orValue(0)].exists(s, type(s) == map && ` + someReplicas + `)`
-	someReplicas = `[s.?replicas.orValue(0)].exists(r, (type(r) == int || type(r) == double) && r >= 1)`
-	scaledToZero = hadReplicas + " && !" + hasReplicas
 
-	// A value that is null is an empty one: PUT accepts {"data":{"a":null}}.
-	hadData = `(oldObject.?data.orValue({}).exists(k, type(oldObject.data[k]) == string && oldObject.data[k] != "") || ` +
-		`oldObject.?binaryData.orValue({}).exists(k, type(oldObject.binaryData[k]) == string && oldObject.binaryData[k] != ""))`
-	hasData = `(object.?data.orValue({}).exists(k, type(object.data[k]) == string && object.data[k] != "") || ` +
-		`object.?binaryData.orValue({}).exists(k, type(object.binaryData[k]) == string && object.binaryData[k] != ""))`
-	// CEL's exists takes time with the square of the size: 20 s for 100,000 keys.
-	// Large data is sent whenever it changes, and the mapper looks.
+// hasReplicas is true if an object has spec.replicas of at least one.
+func hasReplicas(object string) string {
+	return `[` + object + `.?spec.orValue(0)].exists(s, type(s) == map && ` +
+		`[s.?replicas.orValue(0)].exists(r, (type(r) == int || type(r) == double) && r >= 1))`
+}
+
+// hasData is true if a ConfigMap or Secret holds anything. A value that is null
+// is an empty one: PUT accepts {"data":{"a":null}}.
+func hasData(object string) string {
+	holds := func(field string) string {
+		return object + `.?` + field + `.orValue({}).exists(k, type(` + object + `.` + field + `[k]) == string && ` + object + `.` + field + `[k] != "")`
+	}
+	return `(` + holds("data") + ` || ` + holds("binaryData") + `)`
+}
+
+func scaledToZero() string { return hasReplicas("oldObject") + " && !" + hasReplicas("object") }
+
+// CEL's exists takes time with the square of the size: 20 s for 100,000 keys.
+// Large data is sent whenever it changes, and the mapper looks.
+const (
 	smallData = `size(oldObject.?data.orValue({})) + size(oldObject.?binaryData.orValue({})) + ` +
 		`size(object.?data.orValue({})) + size(object.?binaryData.orValue({})) <= 256`
 	dataChanged = `(oldObject.?data.orValue({}) != object.?data.orValue({}) || oldObject.?binaryData.orValue({}) != object.?binaryData.orValue({}))`
-	emptied     = `request.resource.group == "" && request.resource.resource in ["configmaps", "secrets"] && ` +
-		`(` + smallData + ` ? ` + hadData + " && !" + hasData + ` : ` + dataChanged + `)`
 )
+
+func emptied() string {
+	return `request.resource.group == "" && request.resource.resource in ["configmaps", "secrets"] && ` +
+		`(` + smallData + ` ? ` + hasData("oldObject") + " && !" + hasData("object") + ` : ` + dataChanged + `)`
+}
 
 // matches is a CEL expression that is true if one of the patterns matches the
 // whole of what another expression gives.

@@ -164,18 +164,11 @@ func (s *scanner) review(r *review) error {
 
 func (s *scanner) request(r *request) (bool, error) {
 	return s.members(func(key string) error {
-		var err error
 		switch key {
 		case "uid":
 			return s.text(&r.uid)
 		case "kind":
-			_, err = s.members(func(key string) error {
-				if key == "kind" {
-					return s.text(&r.kind)
-				}
-				return s.skip()
-			})
-			return err
+			return s.member("kind", func() error { return s.text(&r.kind) })
 		case "resource":
 			return s.groupResource(&r.resource)
 		case "subResource":
@@ -191,13 +184,7 @@ func (s *scanner) request(r *request) (bool, error) {
 		case "dryRun":
 			return s.boolean(&r.dryRun)
 		case "options":
-			_, err = s.members(func(key string) error {
-				if key == "fieldManager" {
-					return s.text(&r.fieldManager)
-				}
-				return s.skip()
-			})
-			return err
+			return s.member("fieldManager", func() error { return s.text(&r.fieldManager) })
 		case "object":
 			return s.object(&r.object)
 		case "oldObject":
@@ -232,10 +219,7 @@ func (s *scanner) user(u *user) error {
 		case "groups":
 			return s.texts(&u.groups)
 		case "extra":
-			_, err := s.members(func(key string) error {
-				if key != credentialKey {
-					return s.skip()
-				}
+			return s.member(credentialKey, func() error {
 				var values []string
 				err := s.texts(&values)
 				if len(values) > 0 {
@@ -243,7 +227,6 @@ func (s *scanner) user(u *user) error {
 				}
 				return err
 			})
-			return err
 		}
 		return s.skip()
 	})
@@ -261,13 +244,7 @@ func (s *scanner) object(o *object) error {
 			if s.dec.PeekKind() != '{' {
 				return s.skip() // some kinds have no object here
 			}
-			_, err := s.members(func(key string) error {
-				if key == "replicas" {
-					return s.replicas(o)
-				}
-				return s.skip()
-			})
-			return err
+			return s.member("replicas", func() error { return s.replicas(o) })
 		case "data", "binaryData":
 			if s.dec.PeekKind() != '{' {
 				return s.skip()
@@ -335,6 +312,17 @@ func (s *scanner) members(fn func(key string) error) (bool, error) {
 		}
 		return fn(key)
 	})
+}
+
+// member is members for an object of which only one member is wanted.
+func (s *scanner) member(name string, fn func() error) error {
+	_, err := s.members(func(key string) error {
+		if key == name {
+			return fn()
+		}
+		return s.skip()
+	})
+	return err
 }
 
 // entries is members for objects with keys that nobody looks at.

@@ -182,11 +182,11 @@ func parsePatterns(texts []string) ([]*regexp.Regexp, error) {
 	return list, nil
 }
 
-// webhookConfiguration is what the API server should be told.
-func webhookConfiguration(c config.Configuration, caBundle []byte) (*admissionregistrationv1.ValidatingWebhookConfiguration, error) {
+// webhookOptions is what the API server should be told, but for the CA bundle.
+func webhookOptions(c config.Configuration) (webhook.ConfigurationOptions, error) {
 	selectors, namespaceSelectors, err := productionSelectors(c)
 	if err != nil {
-		return nil, err
+		return webhook.ConfigurationOptions{}, err
 	}
 	w := c.Kubernetes.Webhook
 	protected := admissionregistrationv1.FailurePolicyType(w.FailurePolicy.Protected)
@@ -194,16 +194,16 @@ func webhookConfiguration(c config.Configuration, caBundle []byte) (*admissionre
 	if c.DryRunEnforcement { // a guard that only warns must not stop anybody when it is down
 		protected, other = admissionregistrationv1.Ignore, admissionregistrationv1.Ignore
 	}
-	return webhook.Configuration(webhook.ConfigurationOptions{
+	return webhook.ConfigurationOptions{
 		Name: w.Name, URL: w.URL,
 		ServiceNamespace: w.Service.Namespace, ServiceName: w.Service.Name, ServicePort: w.Service.Port,
-		CABundle: caBundle, TimeoutSeconds: w.TimeoutSeconds,
-		FailProtected: protected, FailOther: other,
+		TimeoutSeconds: w.TimeoutSeconds,
+		FailProtected:  protected, FailOther: other,
 		WholeCluster: c.Production.WholeCluster, Nodes: c.Kubernetes.Nodes,
 		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
 		Namespaces: c.Production.Namespaces, Names: c.Production.Names,
 		ControlPlane: c.Kubernetes.ControlPlane,
-	}), nil
+	}, nil
 }
 
 // outcomes counts what was decided, for an exit code.

@@ -10,6 +10,7 @@ import (
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mollyguard/mollyguard/webhook"
 )
@@ -28,21 +29,26 @@ func (s *cacheState) err() error {
 	return errNotSynced
 }
 
-// wait asks for the namespaces, which starts their cache, until it has them: an
-// API server that does not answer yet is no reason to end. It returns nil when ctx
-// ends.
+// wait asks for the namespaces, which starts their cache, until it has them. It
+// returns nil when ctx ends.
 func (s *cacheState) wait(ctx context.Context, caches cache.Cache, log *slog.Logger) error {
+	informer := informerFor(ctx, caches, webhook.NamespaceMetadata(), log)
+	if informer != nil && toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		s.synced.Store(true)
+	}
+	return nil
+}
+
+// informerFor asks for an informer until it has one: an API server that does not
+// answer yet is no reason to end. It returns nil when ctx ends.
+func informerFor(ctx context.Context, caches cache.Cache, object client.Object, log *slog.Logger) cache.Informer {
 	for ctx.Err() == nil {
-		informer, err := caches.GetInformer(ctx, webhook.NamespaceMetadata(), cache.BlockUntilSynced(false))
-		if err != nil {
-			log.Error("namespaces cannot be watched, trying again", "error", err)
-			pause(ctx, cacheRetry)
-			continue
+		informer, err := caches.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+		if err == nil {
+			return informer
 		}
-		if toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
-			s.synced.Store(true)
-		}
-		return nil
+		log.Error("objects cannot be watched, trying again", "error", err)
+		pause(ctx, cacheRetry)
 	}
 	return nil
 }

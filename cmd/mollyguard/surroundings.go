@@ -175,17 +175,16 @@ func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpCl
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	if _, err := webhookConfiguration(c, nil); err != nil {
+	options, err := webhookOptions(c)
+	if err != nil {
 		return nil, err
 	}
 	keeper := webhook.NewConfigurationKeeper(webhook.ConfigurationKeeperOptions{
 		Client: direct, Log: log, Registerer: registerer,
 		Desired: func() *admissionregistrationv1.ValidatingWebhookConfiguration {
-			desired, err := webhookConfiguration(c, source.CABundle())
-			if err != nil {
-				panic(err) // the same call succeeded above
-			}
-			return desired
+			options := options
+			options.CABundle = source.CABundle()
+			return webhook.Configuration(options)
 		},
 	})
 	return func(ctx context.Context) error {
@@ -196,9 +195,9 @@ func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpCl
 			default: // one is waiting already
 			}
 		}
-		informer, err := caches.GetInformer(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{}, cache.BlockUntilSynced(false))
-		if err != nil {
-			return fmt.Errorf("watch the webhook configuration: %w", err)
+		informer := informerFor(ctx, caches, &admissionregistrationv1.ValidatingWebhookConfiguration{}, log)
+		if informer == nil {
+			return nil
 		}
 		registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { notify() },

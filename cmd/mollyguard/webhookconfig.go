@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/mollyguard/mollyguard/webhook"
 )
 
 func newWebhookConfig(s streams) *cobra.Command {
@@ -25,20 +27,19 @@ Without --ca-file there is no caBundle in it: the running server fills it in.`,
 			if err != nil {
 				return err
 			}
-			var bundle []byte
-			if caPath != "" {
-				if bundle, err = os.ReadFile(caPath); err != nil {
-					return fmt.Errorf("read the CA bundle: %w", err)
-				}
-				if err := checkBundle(bundle); err != nil {
-					return fmt.Errorf("%s: %w", caPath, err)
-				}
-			}
-			object, err := webhookConfiguration(c, bundle)
+			options, err := webhookOptions(c)
 			if err != nil {
 				return err
 			}
-			return print(s, output, object)
+			if caPath != "" {
+				if options.CABundle, err = os.ReadFile(caPath); err != nil {
+					return fmt.Errorf("read the CA bundle: %w", err)
+				}
+				if err := checkBundle(options.CABundle); err != nil {
+					return fmt.Errorf("%s: %w", caPath, err)
+				}
+			}
+			return print(s, output, webhook.Configuration(options))
 		},
 	}
 	cmd.Flags().StringVar(&configPath, "config", "", "configuration `FILE` (default: built-in defaults)")

@@ -160,7 +160,7 @@ func structEncoder(t reflect.Type, reads *fieldSet, config *ast.Term) valueEncod
 	}
 	var members []member
 	for _, field := range reflect.VisibleFields(t) {
-		if field.Anonymous || !field.IsExported() {
+		if !operation.Visible(field) {
 			continue
 		}
 		name := operation.JSONName(field)

@@ -112,6 +112,9 @@ type Operation struct {
 	Unknown    []string     `json:"unknown" desc:"what could not be learnt about the target; unknown counts as production"`
 	DryRun     bool         `json:"dry_run" desc:"true if nothing will be persisted"`
 	Source     Source       `json:"source" desc:"the message that the operation was read from"`
+	// Presented are the tokens and handles that came with the operation. Policies do
+	// not see them, and no record holds them.
+	Presented []Secret `json:"-"`
 }
 
 // Identity is how an actor is shown.

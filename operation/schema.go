@@ -22,12 +22,19 @@ type Input struct {
 	Config map[string]any `json:"config" desc:"policies.config of the configuration file"`
 }
 
-// InputSchema returns the JSON Schema of Input. Objects are closed, so that a
-// policy that mentions a field which does not exist fails to compile.
+// InputSchema returns the JSON Schema of Input.
 func InputSchema() ([]byte, error) {
-	schema := schemaOf(reflect.TypeFor[Input]())
+	return Schema(reflect.TypeFor[Input](), "Mollyguard policy input")
+}
+
+// Schema returns the JSON Schema of a type that policies see. Objects are closed,
+// so that a policy that mentions a field which does not exist fails to compile.
+// Descriptions come from the fields' desc tags; a field whose name in JSON is "-"
+// is left out.
+func Schema(of reflect.Type, title string) ([]byte, error) {
+	schema := schemaOf(of)
 	schema["$schema"] = schemaDialect
-	schema["title"] = "Mollyguard policy input"
+	schema["title"] = title
 	data, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
 		return nil, err
@@ -43,7 +50,7 @@ func schemaOf(t reflect.Type) map[string]any {
 	case reflect.Struct:
 		properties := map[string]any{}
 		for _, field := range reflect.VisibleFields(t) {
-			if field.Anonymous || !field.IsExported() {
+			if !Visible(field) {
 				continue
 			}
 			property := schemaOf(field.Type)
@@ -71,6 +78,11 @@ func schemaOf(t reflect.Type) map[string]any {
 		}
 		return schema
 	}
+}
+
+// Visible reports whether policies see a field of Input or of what it holds.
+func Visible(field reflect.StructField) bool {
+	return !field.Anonymous && field.IsExported() && JSONName(field) != "-"
 }
 
 // JSONName returns the name of a field of Input or of what it holds in JSON.

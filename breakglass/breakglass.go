@@ -1,0 +1,40 @@
+// Package breakglass is the way through the guard: somebody asks for leave to do
+// one destructive thing, somebody else approves, and a grant lifts the policies'
+// objections for that thing, once.
+//
+//	request ─► verdicts (approve, deny) ─► grant (sealed) ─► uses ─► expiry
+//	                                        │
+//	                                        └─► token: the grant in portable form
+//
+// The records of one request (it, the verdicts, the grant, its uses) are a Case.
+// They are written once and never changed, but for the state of a use. What a
+// case is worth is computed from them whenever somebody asks, by Weigh: no field
+// says "approved". A Desk applies the rules on top of a Store; issuing policy
+// comes from Rules, and who may do what from an Authorizer.
+//
+// The package knows neither Kubernetes nor Rego. It decides about people and
+// time; what an operation is and whether it is refused is not its business.
+package breakglass
+
+import "time"
+
+const (
+	// Leeway is how far clocks may be apart where a time on one machine is
+	// compared with a time from another, at each edge of a window.
+	Leeway = 30 * time.Second
+	// RepeatWindow is how long a use covers the same thing again: one delete may
+	// call the webhook twice (grace period 0, a conflict that is tried again).
+	RepeatWindow = time.Minute
+)
+
+// Limits of what a request may hold: it is written by anybody who may ask, and
+// read by whoever approves.
+const (
+	MaxReason  = 512
+	MaxTicket  = 128
+	MaxTargets = 64
+	MaxObjects = 256
+	MaxName    = 512
+	// MinDuration is the shortest time a grant can be asked for.
+	MinDuration = time.Minute
+)

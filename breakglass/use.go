@@ -1,0 +1,211 @@
+package breakglass
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+var serviceAccount = regexp.MustCompile(`^system:serviceaccount:[^:]+:[^:]+$`)
+
+// isCertificate reports whether a credential id is a client certificate's digest
+// (KEP-4193; k8s.io/apiserver pkg/authentication/request/x509).
+func isCertificate(credential string) bool { return strings.HasPrefix(credential, "X509SHA256=") }
+
+// Pass is a grant that covers an operation now.
+type Pass struct {
+	Grant operation.Grant
+	// Take takes one use of it. A *Refusal says that nothing is left. After an
+	// error it may have been taken: the same operation, tried again within
+	// RepeatWindow, finds its own use.
+	Take func(ctx context.Context, decision string) error
+}
+
+// Finding is what Find found.
+type Finding struct {
+	// Passes are the grants that cover the operation, those with most approvals
+	// first.
+	Passes []Pass
+	// Refused says of each other grant that was presented, or is for this very
+	// object, why it does not cover the operation.
+	Refused []string
+}
+
+// Find looks for grants that cover an operation: those in the store for its actor,
+// and those presented with it. severity is of the worst violation to be lifted.
+// It uses nothing up. An error means that it could not be told.
+func (d *Desk) Find(ctx context.Context, op *operation.Operation, severity operation.Severity) (Finding, error) {
+	cases, err := d.store.CasesOf(ctx, op.Actor.Name)
+	if err != nil {
+		return Finding{}, fmt.Errorf("look for grants: %w", err)
+	}
+	now := d.now()
+	var found Finding
+	for _, c := range cases {
+		err := d.consider(ctx, &found, c, op, severity, now)
+		if err != nil {
+			return Finding{}, err
+		}
+	}
+	for _, presented := range op.Presented {
+		if err := d.considerPresented(ctx, &found, cases, presented, op, severity, now); err != nil {
+			return Finding{}, err
+		}
+	}
+	slices.SortStableFunc(found.Passes, func(a, b Pass) int { return b.Grant.Approvals - a.Grant.Approvals })
+	return found, nil
+}
+
+func (d *Desk) considerPresented(ctx context.Context, found *Finding, own []Case, presented operation.Secret, op *operation.Operation, severity operation.Severity, now time.Time) error {
+	text := presented.Reveal()
+	if IsHandle(text) {
+		if !slices.ContainsFunc(own, func(c Case) bool { return c.ID() == text }) {
+			found.Refused = append(found.Refused, text+" is not a grant of this actor")
+		}
+		return nil
+	}
+	g, err := d.CheckToken(ctx, op.Actor, presented)
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		found.Refused = append(found.Refused, "the token presented is not good: "+refusal.Reason)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(own, func(c Case) bool { return c.Grant != nil && c.Grant.ID == g.ID }) {
+		return nil // considered already
+	}
+	c, err := d.store.Case(ctx, g.ID) // its uses, and whether it was revoked here
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("look for uses of %s: %w", g.ID, err)
+	}
+	g.Token = presented
+	c.Request, c.Grant = nil, &g
+	return d.consider(ctx, found, c, op, severity, now)
+}
+
+// consider adds a case to what was found: as a pass, or with the reason why not.
+func (d *Desk) consider(ctx context.Context, found *Finding, c Case, op *operation.Operation, severity operation.Severity, now time.Time) error {
+	err := c.Scope().Covers(op)
+	if errors.Is(err, errNotItsTarget) {
+		return nil
+	}
+	if err != nil {
+		found.Refused = append(found.Refused, c.ID()+": "+err.Error())
+		return nil
+	}
+	if c, err = d.issue(ctx, c, now); err != nil { // the last approval may have come a moment ago
+		return err
+	}
+	why, approvals, err := d.opens(ctx, c, op, severity, now)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		found.Refused = append(found.Refused, c.ID()+": "+why)
+		return nil
+	}
+	found.Passes = append(found.Passes, Pass{
+		Grant: operation.Grant{ID: c.ID(), Approvals: approvals},
+		Take:  func(ctx context.Context, decision string) error { return d.take(ctx, *c.Grant, op, decision) },
+	})
+	return nil
+}
+
+// opens says why a case does not let an operation of its subject through, or "".
+func (d *Desk) opens(ctx context.Context, c Case, op *operation.Operation, severity operation.Severity, now time.Time) (why string, approvals int, err error) {
+	if c.Subject() != op.Actor.Name {
+		return "it is somebody else's", 0, nil
+	}
+	if c.Grant != nil && c.Grant.Imported() {
+		if c, why, err = d.verified(ctx, c, op, now); why != "" || err != nil {
+			return why, 0, err
+		}
+	}
+	s, err := d.Weigh(ctx, c, severity, now)
+	if err != nil {
+		return "", 0, err
+	}
+	repeat := s.State == Used && slices.ContainsFunc(c.Uses, func(u Use) bool { return u.repeats(op, now) })
+	switch {
+	case c.Grant == nil, s.State != Active && !repeat:
+		return fmt.Sprintf("%s: %s", s.State, s.Why), 0, nil
+	case c.Scope().Audience != d.audience:
+		return "it is for " + operation.Printable(c.Scope().Audience), 0, nil
+	case c.Grant.Credential != "" && c.Grant.Credential != op.Actor.Credential:
+		return "it was asked for with another credential of the same user", 0, nil
+	}
+	return "", len(s.Approvers), nil
+}
+
+// verified replaces what the store says of an imported grant by what its token
+// says: the store's copy may have been forged.
+func (d *Desk) verified(ctx context.Context, c Case, op *operation.Operation, now time.Time) (verified Case, why string, err error) {
+	g, err := d.CheckToken(ctx, op.Actor, c.Grant.Token)
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return c, refusal.Reason, nil
+	}
+	if err != nil {
+		return c, "", err
+	}
+	if g.ID != c.Grant.ID {
+		return c, "its token is of another grant", nil
+	}
+	g.Token = c.Grant.Token
+	c.Grant, c.Request = &g, nil
+	if err := c.Scope().Covers(op); err != nil {
+		return c, err.Error(), nil
+	}
+	return c, "", nil
+}
+
+// takeAttempts is how often the next slot is tried when others take slots at the
+// same time: more than MaxObjects would never be of use.
+const takeAttempts = MaxObjects + 1
+
+// take takes one use of a grant. Stores create a slot atomically, so of all who
+// race for the last one, in whatever process, one gets it.
+func (d *Desk) take(ctx context.Context, g Grant, op *operation.Operation, decision string) error {
+	for range takeAttempts {
+		c, err := d.store.Case(ctx, g.ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("count uses of %s: %w", g.ID, err)
+		}
+		c.Grant = &g
+		now := d.now()
+		if i := slices.IndexFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve }); i >= 0 {
+			return &Refusal{g.ID + ": " + said(c.Verdicts[i])}
+		}
+		if slices.ContainsFunc(c.Uses, func(u Use) bool { return u.repeats(op, now) }) {
+			return nil
+		}
+		if c.used() >= g.Scope.Objects {
+			return &Refusal{g.ID + ": " + usedUp(c)}
+		}
+		use := Use{
+			Grant: g.ID, Slot: len(c.Uses), Target: op.Target.Reference, Verb: op.Verb, Actor: op.Actor.Name,
+			At: now.UTC().Truncate(time.Millisecond), State: Reserved, Decision: decision,
+		}
+		err = d.store.CreateUse(ctx, use)
+		if errors.Is(err, ErrExists) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("take a use of %s: %w", g.ID, err)
+		}
+		return d.note(ctx, Event{
+			Event: EventUsed, Grant: g.ID, Actor: op.Actor.Identity, Verbs: []operation.Verb{op.Verb},
+			Targets: []operation.Reference{op.Target.Reference}, Decision: decision,
+			Text: fmt.Sprintf("use %d of %d", c.used()+1, g.Scope.Objects),
+		})
+	}
+	return fmt.Errorf("take a use of %s: others were always quicker", g.ID)
+}

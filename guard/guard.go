@@ -1,7 +1,7 @@
 // Package guard decides. Every surface hands it an operation and gets a decision
 // back; the way from one to the other is the same for all of them:
 //
-//	production → policies → enforcement → exemption → record
+//	production → policies → enforcement → exemption → grant → record
 //
 // The package owns that order and nothing else. What policies say, where records
 // go and how an operation was read belong to others, behind the small interfaces
@@ -20,6 +20,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/operation"
 )
 
@@ -36,11 +37,18 @@ type Recorder interface {
 	Record(ctx context.Context, decision operation.Decision) error
 }
 
+// BreakGlass finds grants. *breakglass.Desk is one. It is called concurrently.
+type BreakGlass interface {
+	Find(ctx context.Context, op *operation.Operation, severity operation.Severity) (breakglass.Finding, error)
+}
+
 // Options says what a Guard is made of. Evaluator, Recorder and Entropy are
 // required.
 type Options struct {
 	Evaluator Evaluator
 	Recorder  Recorder
+	// BreakGlass lifts denials; nil means that nothing does.
+	BreakGlass BreakGlass
 
 	Production  ProductionRules
 	Enforcement []EnforcementRule
@@ -68,6 +76,7 @@ type Options struct {
 type Guard struct {
 	evaluator   Evaluator
 	recorder    Recorder
+	breakGlass  BreakGlass
 	production  production
 	enforcement enforcement
 	exempt      exemptions
@@ -95,7 +104,7 @@ func New(opts Options) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{
-		evaluator: opts.Evaluator, recorder: opts.Recorder,
+		evaluator: opts.Evaluator, recorder: opts.Recorder, breakGlass: opts.BreakGlass,
 		production: production, enforcement: enforcement, exempt: exempt,
 		dryRunEnforcement: opts.DryRunEnforcement, unknownIsNotProduction: opts.UnknownIsNotProduction,
 		now: opts.Now, log: opts.Log, metrics: newMetrics(opts.Registerer), entropy: opts.Entropy,
@@ -122,6 +131,9 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 
 	violations, err := g.evaluator.Evaluate(ctx, &op, nil)
 	decision := g.decisionOn(&op, violations, err)
+	if decision.Outcome == operation.OutcomeDeny && g.breakGlass != nil {
+		decision = g.lift(ctx, &op, decision)
+	}
 	decision = g.record(ctx, decision)
 	g.metrics.observe(decision, g.now().Sub(start))
 	return decision

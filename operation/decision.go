@@ -124,8 +124,11 @@ type Decision struct {
 	Violations []Violation  `json:"violations"`
 
 	// Grant is the handle of the grant that lifted the violations, if one did.
-	Grant  string `json:"grant"`
-	DryRun bool   `json:"dry_run"`
+	Grant string `json:"grant"`
+	// GrantRefused says why grants that were presented, or are for this very
+	// object, did not lift them.
+	GrantRefused []string `json:"grant_refused"`
+	DryRun       bool     `json:"dry_run"`
 	// Exempt names the exemption under which a violation was let through.
 	Exempt  string   `json:"exempt"`
 	Unknown []string `json:"unknown"`
@@ -148,6 +151,7 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 	d.Changes = listed(d.Changes)
 	d.Dependents = listed(d.Dependents)
 	d.Violations = listed(d.Violations)
+	d.GrantRefused = listed(d.GrantRefused)
 	d.Unknown = listed(d.Unknown)
 	return json.Marshal(record(d))
 }

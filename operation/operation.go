@@ -115,6 +115,9 @@ type Operation struct {
 	// Presented are the tokens and handles that came with the operation. Policies do
 	// not see them, and no record holds them.
 	Presented []Secret `json:"-"`
+	// Untrusted says in words why the message cannot be believed to come from the
+	// surface itself, or is empty. It is judged like any other, but uses up no grant.
+	Untrusted string `json:"-"`
 }
 
 // Identity is how an actor is shown.

@@ -107,7 +107,7 @@ func TestADecisionRecordHasEveryListAndReadsBackWhole(t *testing.T) {
 			{Policy: "a", Severity: operation.High, Enforcement: operation.EnforceDeny, Message: "m", BreakGlass: operation.BreakGlass{Approvals: 2}},
 			{Policy: "b", Severity: operation.Low, Enforcement: operation.EnforceWarn, Message: "m", BreakGlass: operation.BreakGlass{Never: true}},
 		},
-		Changes: []string{}, Dependents: []operation.Dependents{}, Unknown: []string{},
+		Changes: []string{}, Dependents: []operation.Dependents{}, GrantRefused: []string{"bg-k7m4-q9tx: expired"}, Unknown: []string{},
 		Source: operation.Source{UID: "u"},
 	}
 	line, err := json.Marshal(want)
@@ -120,7 +120,7 @@ func TestADecisionRecordHasEveryListAndReadsBackWhole(t *testing.T) {
 		`"production":{"is":true,"because":["label env=production"]},"changes":[],"dependents":[],` +
 		`"violations":[{"policy":"a","severity":"high","enforcement":"deny","message":"m","break_glass":{"approvals":2}},` +
 		`{"policy":"b","severity":"low","enforcement":"warn","message":"m","break_glass":"never"}],` +
-		`"grant":"","dry_run":false,"exempt":"","unknown":[],"error":"","source":{"uid":"u"}}`
+		`"grant":"","grant_refused":["bg-k7m4-q9tx: expired"],"dry_run":false,"exempt":"","unknown":[],"error":"","source":{"uid":"u"}}`
 	if diff := cmp.Diff(text, string(line)); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}

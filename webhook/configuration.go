@@ -24,7 +24,10 @@ type ConfigurationOptions struct {
 	// Name is the object's name.
 	Name string
 	// URL is where the server is, or empty for the Service.
-	URL                           string
+	URL string
+	// CallSecret, if not empty, ends the path, so that the server knows the API
+	// server by it.
+	CallSecret                    string
 	ServiceNamespace, ServiceName string
 	ServicePort                   int32
 	CABundle                      []byte
@@ -152,13 +155,20 @@ func (g generator) hook(name string, operation admissionregistrationv1.Operation
 func (g generator) clientConfig() admissionregistrationv1.WebhookClientConfig {
 	c := admissionregistrationv1.WebhookClientConfig{CABundle: slices.Clone(g.CABundle)}
 	if g.URL != "" {
-		c.URL = new(strings.TrimSuffix(g.URL, "/") + Path)
+		c.URL = new(strings.TrimSuffix(g.URL, "/") + g.path())
 		return c
 	}
 	c.Service = &admissionregistrationv1.ServiceReference{
-		Namespace: g.ServiceNamespace, Name: g.ServiceName, Port: new(g.ServicePort), Path: new(Path),
+		Namespace: g.ServiceNamespace, Name: g.ServiceName, Port: new(g.ServicePort), Path: new(g.path()),
 	}
 	return c
+}
+
+func (g generator) path() string {
+	if g.CallSecret == "" {
+		return Path
+	}
+	return Path + "/" + g.CallSecret
 }
 
 func condition(name, expression string) admissionregistrationv1.MatchCondition {

@@ -68,7 +68,7 @@ func newTestServer(t *testing.T, d *decider, timeout time.Duration) *httptest.Se
 	reviewer := NewReviewer(ReviewerOptions{
 		Decider: d, Lookup: nothingKnown(t), Cluster: "prod-eu", Selectors: testMapper(t).selectors,
 	})
-	server := httptest.NewServer(NewHandler(HandlerOptions{Reviewer: reviewer, Timeout: timeout, Help: "ask #platform"}))
+	server := httptest.NewServer(NewHandler(HandlerOptions{Reviewer: reviewer, Timeout: timeout, Advice: Advice{Help: "ask #platform"}}))
 	t.Cleanup(server.Close)
 	return server
 }
@@ -281,7 +281,7 @@ func TestWhatCannotBeLookedUpIsUnknown(t *testing.T) {
 	d := &decider{}
 	reviewer := NewReviewer(ReviewerOptions{Decider: d, Lookup: brokenLookup{}, Cluster: "prod-eu"})
 	body := recorded(map[string]any{"operation": "UPDATE", "subResource": "scale", "oldObject": thing(nil, replicasSpec(2)), "object": thing(nil, map[string]any{})})
-	reviewer.Review(t.Context(), body)
+	reviewer.Review(t.Context(), body, "")
 	want := []string{"the labels of Deployment shop/x (forbidden)", "the labels of namespace shop (cache not synced)"}
 	if diff := cmp.Diff(want, d.asked[0].Unknown); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
@@ -332,7 +332,7 @@ func TestLabelsBehindAScaleAndAnEvictionAreLookedUp(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := reviewer.Review(t.Context(), recorded(tt.request)).Operation
+			got := reviewer.Review(t.Context(), recorded(tt.request), "").Operation
 			if diff := cmp.Diff(tt.want, got.Target); diff != "" {
 				t.Errorf("target (-want +got):\n%s", diff)
 			}

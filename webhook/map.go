@@ -41,6 +41,7 @@ func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours
 		DryRun:  r.dryRun,
 		Source:  operation.Source{UID: r.uid},
 	}
+	op.Presented = presented(append(slices.Clone(r.user.presented), r.oldObject.presented, r.object.presented))
 	if r.operation == "CONNECT" || r.operation == "UPDATE" && r.subResource == "status" {
 		op.Verb = operation.Update
 		op.Target = m.target(r, &r.oldObject)
@@ -91,6 +92,18 @@ func (m *mapper) verb(r *request) (operation.Verb, []string) {
 		what += " of " + r.resource.resource + "/" + r.subResource
 	}
 	return operation.Unknown, []string{what}
+}
+
+// presented wraps what was presented, each text once.
+func presented(texts []string) []operation.Secret {
+	var list []operation.Secret
+	for _, text := range texts {
+		secret := operation.NewSecret(text)
+		if text != "" && !slices.Contains(list, secret) && len(list) < maxPresented {
+			list = append(list, secret)
+		}
+	}
+	return list
 }
 
 func missing(r *request) string {

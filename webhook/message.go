@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -49,9 +50,17 @@ func noun(v operation.Verb) string {
 	return string(v)
 }
 
+// Advice is what people are told to do about a refusal.
+type Advice struct {
+	// Help is whom to ask and where to read, of one or more lines.
+	Help string
+	// BreakGlass says that grants can be asked for.
+	BreakGlass bool
+}
+
 // Message is the refusal that a user reads in a terminal: what, why it is
 // production, and what to do next.
-func Message(d operation.Decision, help string) string {
+func Message(d operation.Decision, advice Advice) string {
 	var b strings.Builder
 	b.WriteString(headline(d, "refused") + "\n")
 	line := func(label, text string) { fmt.Fprintf(&b, "\n  %-9s %s", label, text) }
@@ -64,13 +73,16 @@ func Message(d operation.Decision, help string) string {
 	for i, dependents := range d.Dependents {
 		line(first(i, "with it"), fmt.Sprintf("%d %s: %s", dependents.Count, dependents.Kind, operation.Printable(strings.Join(dependents.Names, ", "))))
 	}
+	for i, text := range d.GrantRefused {
+		line(first(i, "grant"), operation.Printable(text))
+	}
 	if d.Actor.Name != "" {
 		line("actor", operation.Printable(d.Actor.Name))
 	}
 	if d.ID != "" {
 		line("decision", d.ID)
 	}
-	for i, text := range next(d, help) {
+	for i, text := range next(d, advice) {
 		line(first(i, "next"), text)
 	}
 	b.WriteString("\n")
@@ -78,26 +90,47 @@ func Message(d operation.Decision, help string) string {
 }
 
 // next is what the reader can do now.
-func next(d operation.Decision, help string) []string {
+func next(d operation.Decision, advice Advice) []string {
 	var lines []string
+	meant := "check that this is the cluster and the object you mean (" + operation.Printable(d.Target.Ref) + ")"
 	switch {
 	case d.Outcome == operation.OutcomeUndecided:
 		lines = append(lines, "try again; if it stays so, tell the owners of mollyguard on this cluster: its log has more")
 	case slices.ContainsFunc(denying(d), func(v operation.Violation) bool { return v.BreakGlass.Never }):
-		lines = append(lines,
-			"check that this is the cluster and the object you mean ("+operation.Printable(d.Target.Ref)+")",
-			"nobody gets through this policy: if it is wrong, talk to its owners")
+		lines = append(lines, meant, "nobody gets through this policy: if it is wrong, talk to its owners")
+	case advice.BreakGlass:
+		lines = append(lines, meant, "if it is, ask for a grant, which somebody else has to approve, and run this again then:", "  "+requestCommand(d))
 	default:
-		lines = append(lines,
-			"check that this is the cluster and the object you mean ("+operation.Printable(d.Target.Ref)+")",
-			"if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id")
+		lines = append(lines, meant, "if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id")
 	}
-	for _, text := range strings.Split(strings.TrimSpace(help), "\n") {
+	for _, text := range strings.Split(strings.TrimSpace(advice.Help), "\n") {
 		if text = strings.TrimSpace(text); text != "" {
 			lines = append(lines, operation.Printable(text))
 		}
 	}
 	return lines
+}
+
+// requestCommand is ready to be pasted into a shell. What would not survive that
+// is left to the decision's id.
+func requestCommand(d operation.Decision) string {
+	command := "kubectl mollyguard request "
+	if ref := d.Target.Ref; ref == operation.Printable(ref) {
+		command += string(d.Verb) + " " + shellQuoted(ref)
+	} else {
+		command += "--for " + d.ID
+	}
+	return command + " --reason 'why'"
+}
+
+// plain are texts that a shell takes as they are.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+func shellQuoted(text string) string {
+	if plain.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // first shows a label once for the lines below it.
@@ -124,6 +157,13 @@ func Warnings(d operation.Decision) []string {
 	var list []string
 	if d.Outcome == operation.OutcomeWarn && d.Error != "" {
 		list = append(list, headline(d, "would be refused")+" (decision "+d.ID+")")
+	}
+	switch {
+	case d.Grant == "":
+	case d.DryRun:
+		list = append(list, fmt.Sprintf("mollyguard: grant %s would allow this (dry run: nothing of it was used up)", d.Grant))
+	default:
+		list = append(list, fmt.Sprintf("mollyguard: allowed by grant %s (decision %s)", d.Grant, d.ID))
 	}
 	for _, v := range d.Violations {
 		if v.Enforcement == operation.EnforceWarn && d.Exempt == "" {

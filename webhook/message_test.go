@@ -18,7 +18,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		decision operation.Decision
-		help     string
+		advice   Advice
 		want     string
 	}{
 		{
@@ -29,7 +29,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 				Dependents: []operation.Dependents{{Kind: "Pod", Count: 5, Production: 3, Names: []string{"a", "b"}}, {Kind: "Secret", Count: 1, Names: []string{"c"}}},
 				Violations: []operation.Violation{violation, warned},
 			},
-			"ask #platform\n\nor page the on-call",
+			Advice{Help: "ask #platform\n\nor page the on-call"},
 			`Namespace shop is production (label env=prod; 3 production Pod would go with it): delete refused
 
   policy    production-delete (high): production must not be deleted
@@ -46,7 +46,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 		{
 			"what could not be decided",
 			operation.Decision{ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeUndecided, Error: "evaluate policies: boom", Target: target},
-			"",
+			Advice{},
 			`delete of Namespace shop refused, because mollyguard could not decide: evaluate policies: boom
 
   decision  01D
@@ -59,7 +59,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: target,
 				Violations: []operation.Violation{{Policy: "p", Severity: operation.Low, Enforcement: operation.EnforceDeny, Message: "m", BreakGlass: operation.BreakGlass{Never: true}}},
 			},
-			"",
+			Advice{},
 			`Namespace shop: delete refused
 
   policy    p (low): m
@@ -69,9 +69,63 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 `,
 		},
 		{
+			"the way through, ready to be pasted",
+			operation.Decision{
+				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: target,
+				Violations: []operation.Violation{violation},
+			},
+			Advice{Help: "ask #platform", BreakGlass: true},
+			`Namespace shop: delete refused
+
+  policy    production-delete (high): production must not be deleted
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://prod-eu/core/namespaces/shop)
+            if it is, ask for a grant, which somebody else has to approve, and run this again then:
+              kubectl mollyguard request delete k8s://prod-eu/core/namespaces/shop --reason 'why'
+            ask #platform
+`,
+		},
+		{
+			"grants that do not lift it, and a name that a shell would run",
+			operation.Decision{
+				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny,
+				Target:       operation.Reference{Ref: "k8s://c/x/y/$(reboot)'", Kind: "ClusterRole", Name: "$(reboot)'"},
+				Violations:   []operation.Violation{violation},
+				GrantRefused: []string{"bg-k7m4-q9tx: pending: 0 of 1 approvals", "bg-0000-0000: expired\x1b[2J"},
+			},
+			Advice{BreakGlass: true},
+			`ClusterRole $(reboot)': delete refused
+
+  policy    production-delete (high): production must not be deleted
+  grant     bg-k7m4-q9tx: pending: 0 of 1 approvals
+            bg-0000-0000: expired\x1b[2J
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://c/x/y/$(reboot)')
+            if it is, ask for a grant, which somebody else has to approve, and run this again then:
+              kubectl mollyguard request delete 'k8s://c/x/y/$(reboot)'\''' --reason 'why'
+`,
+		},
+		{
+			"a name that cannot be pasted",
+			operation.Decision{
+				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny,
+				Target:     operation.Reference{Ref: "k8s://c/x/y/a\nb", Kind: "ClusterRole", Name: "a\nb"},
+				Violations: []operation.Violation{violation},
+			},
+			Advice{BreakGlass: true},
+			`ClusterRole a\nb: delete refused
+
+  policy    production-delete (high): production must not be deleted
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://c/x/y/a\nb)
+            if it is, ask for a grant, which somebody else has to approve, and run this again then:
+              kubectl mollyguard request --for 01D --reason 'why'
+`,
+		},
+		{
 			"what could not be read",
 			operation.Decision{ID: "01D", Outcome: operation.OutcomeUndecided, Error: "no JSON"},
-			"",
+			Advice{},
 			`request refused, because mollyguard could not decide: no JSON
 
   decision  01D
@@ -88,7 +142,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 				Changes:    []string{"label a=\u202eb removed"},
 				Violations: []operation.Violation{{Policy: "p", Severity: operation.Low, Enforcement: operation.EnforceDeny, Message: "m\rx"}},
 			},
-			"",
+			Advice{},
 			`ClusterRole y\x1b[2J is production (name y\x1b[2J is production by name): delete refused
 
   change    label a=\u202eb removed
@@ -101,7 +155,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, Message(tt.decision, tt.help)); diff != "" {
+			if diff := cmp.Diff(tt.want, Message(tt.decision, tt.advice)); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
 		})
@@ -128,6 +182,10 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"a violation that warns", with(func(d *operation.Decision) { d.Violations = []operation.Violation{warn} }), []string{"mollyguard p: Pod shop/web is production (label env=prod): delete would be refused: m (decision 01D)"}},
 		{"one that denies is in the message", with(func(d *operation.Decision) { d.Violations = []operation.Violation{deny} }), nil},
+		{"a grant that lifts it is named", with(func(d *operation.Decision) { d.Violations, d.Grant = []operation.Violation{deny}, "bg-k7m4-q9tx" }), []string{"mollyguard: allowed by grant bg-k7m4-q9tx (decision 01D)"}},
+		{"in a dry run nothing of it is used up", with(func(d *operation.Decision) {
+			d.Violations, d.Grant, d.DryRun = []operation.Violation{deny}, "bg-k7m4-q9tx", true
+		}), []string{"mollyguard: grant bg-k7m4-q9tx would allow this (dry run: nothing of it was used up)"}},
 		{"an exempt actor is not bothered", with(func(d *operation.Decision) { d.Violations, d.Exempt = []operation.Violation{warn}, "x" }), nil},
 		{"no decision, and only a warning because of a dry run of the enforcement", with(func(d *operation.Decision) { d.Error = "boom" }), []string{"delete of Pod shop/web would be refused, because mollyguard could not decide: boom (decision 01D)"}},
 		{"a long one is cut at a character", with(func(d *operation.Decision) {

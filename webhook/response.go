@@ -12,7 +12,7 @@ import (
 )
 
 // Response is the admission response to an Answer with a UID.
-func Response(answer Answer, help string) *admissionv1.AdmissionResponse {
+func Response(answer Answer, advice Advice) *admissionv1.AdmissionResponse {
 	decision := answer.Decision
 	response := &admissionv1.AdmissionResponse{
 		UID:              types.UID(answer.UID),
@@ -23,7 +23,7 @@ func Response(answer Answer, help string) *admissionv1.AdmissionResponse {
 	if !response.Allowed {
 		code, reason := statusOf(answer)
 		response.Result = &metav1.Status{
-			Status: metav1.StatusFailure, Code: code, Reason: reason, Message: Message(decision, help),
+			Status: metav1.StatusFailure, Code: code, Reason: reason, Message: Message(decision, advice),
 		}
 	}
 	return response

@@ -43,6 +43,8 @@ type user struct {
 	name, uid  string
 	groups     []string
 	credential string
+	// presented are break-glass tokens and handles (kubectl --as-user-extra).
+	presented []string
 }
 
 // object is what is kept of a Kubernetes object.
@@ -53,7 +55,10 @@ type object struct {
 	uid         string
 	labels      map[string]string
 	annotations map[string]string
-	replicas    replicas
+	// presented is the break-glass annotation's text, which is not among
+	// annotations: it may be a token.
+	presented string
+	replicas  replicas
 	// values counts the non-empty entries under data and binaryData.
 	values int
 	// odd names fields that could not be read as Kubernetes defines them.
@@ -79,6 +84,14 @@ const oddReplicas = "spec.replicas"
 // credentialKey is where the API server puts the id of the credential in use
 // (KEP-4193; k8s.io/apiserver pkg/authentication/user).
 const credentialKey = "authentication.kubernetes.io/credential-id"
+
+// BreakGlassKey is where a break-glass token or handle is presented: an annotation
+// of the object, or a key of userInfo.extra.
+const BreakGlassKey = "mollyguard.dev/break-glass"
+
+// maxPresented is how many tokens and handles of one review are looked at: one
+// from the user, one from the object before and one after, and one to spare.
+const maxPresented = 4
 
 // decode scans an AdmissionReview. On an error it returns what it had read by
 // then as well: the uid comes early, and a refusal needs it.
@@ -219,18 +232,27 @@ func (s *scanner) user(u *user) error {
 		case "groups":
 			return s.texts(&u.groups)
 		case "extra":
-			return s.member(credentialKey, func() error {
-				var values []string
-				err := s.texts(&values)
-				if len(values) > 0 {
-					u.credential = values[0]
-				}
-				return err
-			})
+			_, err := s.members(func(key string) error { return s.extra(u, key) })
+			return err
 		}
 		return s.skip()
 	})
 	return err
+}
+
+func (s *scanner) extra(u *user, key string) error {
+	switch key {
+	case credentialKey:
+		var values []string
+		err := s.texts(&values)
+		if len(values) > 0 {
+			u.credential = values[0]
+		}
+		return err
+	case BreakGlassKey:
+		return s.texts(&u.presented)
+	}
+	return s.skip()
 }
 
 func (s *scanner) object(o *object) error {
@@ -274,11 +296,29 @@ func (s *scanner) metadata(o *object, key string) error {
 	case "labels":
 		return s.textMap(o, "metadata.labels", &o.labels)
 	case "annotations":
-		if s.withAnnotations {
-			return s.textMap(o, "metadata.annotations", &o.annotations)
+		if !s.withAnnotations {
+			return s.presented(o)
 		}
+		err := s.textMap(o, "metadata.annotations", &o.annotations)
+		o.presented = o.annotations[BreakGlassKey]
+		delete(o.annotations, BreakGlassKey)
+		return err
 	}
 	return s.skip()
+}
+
+// presented reads one annotation of all. The others may hold what they like.
+func (s *scanner) presented(o *object) error {
+	if s.dec.PeekKind() != '{' {
+		return s.skip()
+	}
+	_, err := s.entries(func(key string) error {
+		if key == BreakGlassKey && s.dec.PeekKind() == '"' {
+			return s.text(&o.presented)
+		}
+		return s.skip()
+	})
+	return err
 }
 
 func (s *scanner) replicas(o *object) error {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
 	"runtime/debug"
 
@@ -135,7 +136,10 @@ var errPanicked = errors.New("an internal error: the log of mollyguard has it")
 // Review judges one AdmissionReview, given as JSON. It always answers: a text
 // that cannot be read, a panic and an expired ctx end in an undecided Decision,
 // which is recorded like any other.
-func (r *Reviewer) Review(ctx context.Context, body []byte) (answer Answer) {
+//
+// untrusted says in words why the review cannot be believed to come from the API
+// server, or is empty; then it is judged all the same, and uses up no grant.
+func (r *Reviewer) Review(ctx context.Context, body []byte, untrusted string) (answer Answer) {
 	if len(body) > maxBody { // offline; the server has not read it
 		return r.Undecodable(ctx, body[:uidWithin], errTooLarge)
 	}
@@ -152,6 +156,7 @@ func (r *Reviewer) Review(ctx context.Context, body []byte) (answer Answer) {
 			Actor: op.Actor.Identity, Target: op.Target.Reference, DryRun: op.DryRun, Source: op.Source,
 		}}
 	}
+	op.Untrusted = untrusted
 	r.complete(ctx, &op, need, decoded.request.resource.version)
 	decision := r.decider.Decide(ctx, op)
 	answer = Answer{UID: decoded.request.uid, Operation: op, Decision: decision}
@@ -207,7 +212,9 @@ func (r *Reviewer) complete(ctx context.Context, op *operation.Operation, need n
 		if err != nil {
 			op.Unknown = append(op.Unknown, fmt.Sprintf("the labels of %s (%v)", describe(target.Reference), err))
 		} else {
-			target.Labels, target.Annotations = meta.Labels, meta.Annotations
+			target.Labels, target.Annotations = meta.Labels, maps.Clone(meta.Annotations)
+			delete(target.Annotations, BreakGlassKey)
+			op.Presented = append(op.Presented, presented([]string{meta.Annotations[BreakGlassKey]})...)
 			target.UID, target.Kind = cmp.Or(meta.UID, target.UID), cmp.Or(meta.Kind, target.Kind)
 		}
 	}

@@ -67,7 +67,7 @@ func TestEveryPolicyRefusesWhatItMustAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		objects.set(t, filepath.Join(corpus, "objects.json"), beside(file, "objects"))
-		answer := a.reviewer.Review(t.Context(), body)
+		answer := a.reviewer.Review(t.Context(), body, "")
 		if answer.NotOurs {
 			t.Fatal("mollyguard has no say in this")
 		}

@@ -77,11 +77,11 @@ func review(ctx context.Context, s streams, o reviewOptions, files []string) err
 	}
 	var seen outcomes
 	reviews := 0
-	printer := printAnswer(s.out, o.output, c.Help)
+	printer := printAnswer(s.out, o.output, webhook.Advice{Help: c.Help})
 	for _, name := range files {
 		err := eachReview(s, name, func(body []byte) error {
 			reviews++
-			answer := a.reviewer.Review(ctx, body)
+			answer := a.reviewer.Review(ctx, body, "")
 			seen.add(answer.Decision)
 			return printer(name, answer)
 		})
@@ -197,20 +197,20 @@ func eachOf(value jsontext.Value, fn func(body []byte) error) error {
 }
 
 // printAnswer returns a function that prints answers in a format.
-func printAnswer(w io.Writer, format, help string) func(source string, answer webhook.Answer) error {
+func printAnswer(w io.Writer, format string, advice webhook.Advice) func(source string, answer webhook.Answer) error {
 	if format == "json" {
 		encoder := json.NewEncoder(w)
 		return func(_ string, answer webhook.Answer) error { return encoder.Encode(answer.Decision) }
 	}
 	return func(source string, answer webhook.Answer) error {
-		_, err := io.WriteString(w, text(source, answer, help))
+		_, err := io.WriteString(w, text(source, answer, advice))
 		return err
 	}
 }
 
 // text is an answer for people: what kubectl would show, under a line that says
 // what it is the answer to.
-func text(source string, answer webhook.Answer, help string) string {
+func text(source string, answer webhook.Answer, advice webhook.Advice) string {
 	d := answer.Decision
 	if answer.Failure == webhook.Undecoded { // there is little to tell what it is the answer to
 		return fmt.Sprintf("%s: %s: %s\n", source, d.Outcome, operation.Printable(d.Error))
@@ -220,7 +220,7 @@ func text(source string, answer webhook.Answer, help string) string {
 		return out + "  not ours: connections and updates of a status are not judged\n"
 	}
 	if d.Refused() {
-		return out + "\n" + indent(webhook.Message(d, help)) + "\n"
+		return out + "\n" + indent(webhook.Message(d, advice)) + "\n"
 	}
 	for _, warning := range webhook.Warnings(d) {
 		out += "  warning: " + warning + "\n"

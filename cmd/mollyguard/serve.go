@@ -121,7 +121,7 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	}
 	handler := webhook.NewHandler(webhook.HandlerOptions{
 		Reviewer: a.reviewer, Timeout: time.Duration(c.Kubernetes.Webhook.TimeoutSeconds) * time.Second,
-		Help: c.Help, Observe: surroundings.observe, Log: log, Registerer: registry,
+		Advice: webhook.Advice{Help: c.Help}, Observe: surroundings.observe, Log: log, Registerer: registry,
 	})
 	certificateMetrics(registry, surroundings.certificates)
 	ready := &readiness{checks: []check{

@@ -243,7 +243,7 @@ func (d *Desk) CheckRequest(ctx context.Context, r Request) error {
 	if !allowed {
 		return &Refusal{why}
 	}
-	answer, err := d.demands(ctx, StageRequest, r, "", nil, now)
+	answer, err := d.demands(ctx, StageRequest, r, "", true, nil, now)
 	if err != nil {
 		return err
 	}
@@ -360,7 +360,7 @@ func (d *Desk) Settle(ctx context.Context, id string) (View, error) {
 // issue makes the grant of a case if it is approved and has none.
 func (d *Desk) issue(ctx context.Context, c Case, now time.Time) (Case, error) {
 	stopped := slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve })
-	if c.Request == nil || c.Grant != nil || stopped {
+	if c.Request == nil || c.Grant != nil || stopped || d.over(c, now) {
 		return c, nil
 	}
 	r := *c.Request
@@ -368,7 +368,7 @@ func (d *Desk) issue(ctx context.Context, c Case, now time.Time) (Case, error) {
 	if err != nil || len(approvals) == 0 {
 		return c, err
 	}
-	answer, err := d.demands(ctx, StageIssue, r, "", actorsOf(approvals), now)
+	answer, err := d.demands(ctx, StageIssue, r, "", true, actorsOf(approvals), now)
 	if err != nil {
 		return c, err
 	}

@@ -89,6 +89,10 @@ func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, n
 	if c.Request == nil {
 		return d.weighImported(c, s, now)
 	}
+	if d.over(c, now) {
+		s.State, s.Why = Expired, d.whenOver(c)
+		return s, nil
+	}
 	r := *c.Request
 	stage := StageIssue
 	if c.Grant != nil && severity != "" {
@@ -101,7 +105,8 @@ func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, n
 	for _, a := range approvals {
 		s.Approvers = append(s.Approvers, a.By.Name)
 	}
-	answer, err := d.demands(ctx, stage, r, severity, actorsOf(approvals), now)
+	assess := severity == "" && c.Grant == nil
+	answer, err := d.demands(ctx, stage, r, severity, assess, actorsOf(approvals), now)
 	if err != nil {
 		return Standing{}, err
 	}
@@ -113,7 +118,7 @@ func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, n
 		case enough && len(answer.Refused) == 0:
 			s.Why = "approved, the grant is being issued"
 		case now.After(s.Until):
-			s.State, s.Why = Expired, fmt.Sprintf("nobody approved in time: %d of %d approvals by %s", len(approvals), s.Needed, s.Until.UTC().Format(time.RFC3339))
+			s.State, s.Why = Expired, d.whenOver(c)
 		case len(answer.Refused) > 0:
 			s.Why = strings.Join(answer.Refused, "; ")
 		default:
@@ -152,6 +157,32 @@ func (d *Desk) weighImported(c Case, s Standing, now time.Time) (Standing, error
 	return s, nil
 }
 
+// over reports whether the time of a case with a request is over, whatever was
+// said in it: then nobody needs to be asked.
+func (d *Desk) over(c Case, now time.Time) bool {
+	if c.Grant != nil {
+		return !now.Before(c.Grant.Expires.Add(Leeway))
+	}
+	// A grant that was approved in time may be issued late, after an outage.
+	approved := slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Kind == Approve })
+	last := d.approveBefore(*c.Request)
+	if approved {
+		last = last.Add(c.Request.Duration)
+	}
+	return now.After(last.Add(Leeway))
+}
+
+func (d *Desk) whenOver(c Case) string {
+	if c.Grant != nil {
+		return usableUntil(*c.Grant)
+	}
+	return "not approved by " + d.approveBefore(*c.Request).UTC().Format(time.RFC3339)
+}
+
+func usableUntil(g Grant) string {
+	return "it could be used until " + g.Expires.UTC().Format(time.RFC3339)
+}
+
 // weighTimes says where in its window a grant is, and whether it is used up.
 func weighTimes(s *Standing, g Grant, c Case, now time.Time) {
 	switch {
@@ -159,7 +190,7 @@ func weighTimes(s *Standing, g Grant, c Case, now time.Time) {
 		s.State, s.Until = Scheduled, g.NotBefore
 		s.Why = "not before " + g.NotBefore.UTC().Format(time.RFC3339)
 	case !now.Before(g.Expires.Add(Leeway)):
-		s.State, s.Why = Expired, "it could be used until "+g.Expires.UTC().Format(time.RFC3339)
+		s.State, s.Why = Expired, usableUntil(g)
 	case s.Left == 0:
 		s.State, s.Why = Used, usedUp(c)
 	default:
@@ -187,11 +218,11 @@ func said(v Verdict) string {
 	return text
 }
 
-// demands is what issuing policy says, and what the policies that the grant is to
-// lift do: the more of both.
-func (d *Desk) demands(ctx context.Context, stage Stage, r Request, severity operation.Severity, approvers []operation.Actor, now time.Time) (Answer, error) {
+// demands is what issuing policy says and, if it is to be assessed, what the
+// policies that the grant is to lift do: the more of both.
+func (d *Desk) demands(ctx context.Context, stage Stage, r Request, severity operation.Severity, assess bool, approvers []operation.Actor, now time.Time) (Answer, error) {
 	var assessment Assessment
-	if severity == "" {
+	if assess {
 		var err error
 		if assessment, err = d.assess(ctx, r); err != nil {
 			return Answer{}, fmt.Errorf("ask what the policies hold against it: %w", err)

@@ -46,6 +46,9 @@ type Configuration struct {
 	Server       Server       `yaml:"server"`
 	Certificates Certificates `yaml:"certificates"`
 	DecisionLog  DecisionLog  `yaml:"decisionLog"`
+	BreakGlass   BreakGlass   `yaml:"breakGlass"`
+	API          API          `yaml:"api"`
+	Ledger       Ledger       `yaml:"ledger"`
 }
 
 // Production says what production is.

@@ -48,6 +48,16 @@ func TestTheDefaults(t *testing.T) {
 			Secret: config.Secret{Namespace: "mollyguard", Name: "mollyguard-certificates"},
 		},
 		DecisionLog: config.DecisionLog{Path: "-"},
+		BreakGlass: config.BreakGlass{
+			Store: "auto", Issuer: "mollyguard/kubernetes",
+			Keys:           config.BreakGlassKeys{Secret: config.Secret{Namespace: "mollyguard", Name: "mollyguard-break-glass"}},
+			ApprovalWindow: time.Hour, DefaultDuration: 30 * time.Minute, MaxDuration: 4 * time.Hour,
+			BindCertificates: new(true), Policies: config.BreakGlassPolicies{Embedded: new(true)},
+		},
+		API: config.API{
+			Address: ":9443", Kubernetes: config.APIKubernetes{Enabled: new(true), Audiences: []string{"mollyguard"}},
+			OIDC: config.OIDC{UsernameClaim: "sub"},
+		},
 	}
 	if diff := cmp.Diff(want, config.Default()); diff != "" {
 		t.Errorf("Default (-want +got):\n%s", diff)
@@ -106,6 +116,7 @@ func TestWhatTheFileSaysReplacesTheDefault(t *testing.T) {
 			"the Secret is in the Service's namespace", "kubernetes: {webhook: {service: {namespace: guards}}}",
 			func(c *config.Configuration) {
 				c.Kubernetes.Webhook.Service.Namespace, c.Certificates.Secret.Namespace = "guards", "guards"
+				c.BreakGlass.Keys.Secret.Namespace = "guards"
 			},
 		},
 		{
@@ -127,6 +138,25 @@ kubernetes:
 server: {address: "127.0.0.1:1", statusAddress: "[::1]:2", shutdownDelay: 15s}
 certificates: {directory: /var/lib/mollyguard, dnsNames: [guard.example.com], ips: [10.0.0.1, "::1"]}
 decisionLog: {path: /var/log/decisions.jsonl}
+ledger: {path: /var/lib/mollyguard/ledger.db}
+breakGlass:
+  store: ledger
+  issuer: guards
+  keys: {file: /etc/keys.json}
+  trust: [{issuer: other, url: "https://other.example.com/.well-known/jwks.json"}]
+  approvalWindow: 2h
+  defaultDuration: 5m
+  maxDuration: 1h
+  people: [{name: alice, identities: [alice, alice-admin]}]
+  bindCertificates: false
+  impersonationCounts: true
+  rights: {requesters: [.*], approvers: [sre], revokers: [sre]}
+  policies: {directories: [.], config: {ticket_pattern: "INC-[0-9]+"}}
+api:
+  address: ":1"
+  kubernetes: {enabled: false, audiences: []}
+  oidc: {issuerURL: "https://idp.example.com", clientID: c, usernameClaim: email, usernamePrefix: "-", groupsClaim: groups, groupsPrefix: "oidc:", ca: ca.pem}
+  users: users.yaml
 `,
 			func(c *config.Configuration) {
 				c.Cluster = "prod-eu"
@@ -148,6 +178,22 @@ decisionLog: {path: /var/log/decisions.jsonl}
 				c.Certificates.Directory = "/var/lib/mollyguard"
 				c.Certificates.DNSNames, c.Certificates.IPs = []string{"guard.example.com"}, []string{"10.0.0.1", "::1"}
 				c.DecisionLog.Path = "/var/log/decisions.jsonl"
+				c.Ledger.Path = "/var/lib/mollyguard/ledger.db"
+				b := &c.BreakGlass
+				b.Store, b.Issuer, b.Keys.File = "ledger", "guards", "/etc/keys.json"
+				b.Trust = []config.TrustedIssuer{{Issuer: "other", URL: "https://other.example.com/.well-known/jwks.json"}}
+				b.ApprovalWindow, b.DefaultDuration, b.MaxDuration = 2*time.Hour, 5*time.Minute, time.Hour
+				b.People = []config.Person{{Name: "alice", Identities: []string{"alice", "alice-admin"}}}
+				b.BindCertificates, b.ImpersonationCounts = new(false), true
+				b.Rights = config.BreakGlassRights{Requesters: []string{".*"}, Approvers: []string{"sre"}, Revokers: []string{"sre"}}
+				b.Policies.Directories, b.Policies.Config = []string{"."}, map[string]any{"ticket_pattern": "INC-[0-9]+"}
+				c.API = config.API{
+					Address: ":1", Kubernetes: config.APIKubernetes{Enabled: new(false), Audiences: []string{}}, Users: "users.yaml",
+					OIDC: config.OIDC{
+						IssuerURL: "https://idp.example.com", ClientID: "c", UsernameClaim: "email", UsernamePrefix: "-",
+						GroupsClaim: "groups", GroupsPrefix: "oidc:", CA: "ca.pem",
+					},
+				}
 			},
 		},
 	} {
@@ -271,6 +317,52 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 			[]string{"c.yaml:3: kubernetes.controlPlane[0]: empty pattern: it would only match the empty name"},
 		},
 		{
+			"break glass: each value that cannot be", header + `breakGlass:
+  store: etcd
+  approvalWindow: 48h
+  defaultDuration: 5h
+  maxDuration: 10s
+  trust:
+  - {issuer: mollyguard/kubernetes, url: "http://keys.example.com"}
+  - {file: a, url: "https://keys.example.com/jwks"}
+  people: [{name: alice, identities: [alice]}]
+  rights: {approvers: ['(']}
+  keys: {secret: {name: A_B}}
+  policies: {embedded: false}
+`,
+			[]string{
+				`c.yaml:4: breakGlass.store: "etcd" is not one of [auto kubernetes ledger none]`,
+				`c.yaml:13: breakGlass.keys.secret.name: "A_B": ` + subdomain,
+				"c.yaml:5: breakGlass.approvalWindow: 48h0m0s is not between 1m0s and 24h0m0s",
+				"c.yaml:7: breakGlass.maxDuration: 10s is not between 1m0s and 24h0m0s",
+				"c.yaml:6: breakGlass.defaultDuration: 5h0m0s is not between 1m0s and 10s",
+				`c.yaml:9: breakGlass.trust[0].issuer: "mollyguard/kubernetes" is this server's own name`,
+				`c.yaml:9: breakGlass.trust[0].url: "http://keys.example.com" is not of the form https://HOST/…`,
+				"c.yaml:10: breakGlass.trust[1].issuer: missing: the name that its tokens are signed with",
+				"c.yaml:10: breakGlass.trust[1]: either file or url says where its keys are",
+				"c.yaml:11: breakGlass.people[0].identities: lists the names of one person who has several: two or more",
+				"c.yaml:12: breakGlass.rights.approvers[0]: pattern: error parsing regexp: missing closing ): `(`",
+				"c.yaml:14: breakGlass.policies: no policies: embedded is false and there are no directories",
+			},
+		},
+		{
+			"a ledger without a file", header + "breakGlass: {store: ledger}\n",
+			[]string{"c.yaml:1: ledger.path: missing: breakGlass.store is ledger"},
+		},
+		{
+			"an API that cannot be", header + "api:\n  address: '9443'\n  oidc: {issuerURL: 'http://idp'}\n",
+			[]string{
+				"c.yaml:4: api.address: address 9443: missing port in address: expected HOST:PORT or :PORT",
+				`c.yaml:5: api.oidc.issuerURL: "http://idp" is not of the form https://HOST/…`,
+				"c.yaml:5: api.oidc.clientID: missing: tokens for other clients must not be taken",
+			},
+		},
+		{
+			"an OIDC client of nobody", header + "api: {oidc: {clientID: x}}\n",
+			[]string{"c.yaml:3: api.oidc.issuerURL: missing, though api.oidc.clientID is set"},
+		},
+		{"grants of no length", header + "breakGlass: {maxDuration: 0s}\n", []string{"c.yaml:3: breakGlass.maxDuration: 0 is not possible: leave it out for the default"}},
+		{
 			"no policies", header + "policies:\n  embedded: false\n",
 			[]string{"c.yaml:4: policies: no policies: embedded is false and there are no directories"},
 		},
@@ -384,7 +476,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		{
 			"several keys at once", header + "clutser: a\nproduction: {selector: []}\nagents: 1\n",
 			[]string{
-				`c.yaml:3: unknown key "clutser": known here are agents, apiVersion, certificates, cluster, decisionLog, dryRunEnforcement, enforcement, exempt, help, kind, kubernetes, policies, production, server`,
+				`c.yaml:3: unknown key "clutser": known here are agents, api, apiVersion, breakGlass, certificates, cluster, decisionLog, dryRunEnforcement, enforcement, exempt, help, kind, kubernetes, ledger, policies, production, server`,
 				`c.yaml:4: unknown key "selector": known here are names, namespaceSelectors, namespaces, selectors, wholeCluster`,
 				"c.yaml:5: cannot unmarshal !!int `1` into []string",
 			},
@@ -426,7 +518,7 @@ func TestLoadReadsAFileAndCallsItByItsPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Default()
-	want.Cluster = "prod-eu"
+	want.Cluster, want.BreakGlass.Issuer = "prod-eu", "mollyguard/prod-eu"
 	got, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)

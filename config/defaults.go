@@ -55,6 +55,7 @@ func (c *Configuration) complete() {
 	or(&c.Certificates.Secret.Name, "mollyguard-certificates")
 
 	or(&c.DecisionLog.Path, "-")
+	c.completeBreakGlass()
 }
 
 func builtInControlPlane() []string {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,6 +40,9 @@ func (c *Configuration) refuseZeros(p *problems) {
 		{"policies.reloadInterval", c.Policies.ReloadInterval == 0},
 		{"kubernetes.webhook.service.port", c.Kubernetes.Webhook.Service.Port == 0},
 		{"kubernetes.webhook.timeoutSeconds", c.Kubernetes.Webhook.TimeoutSeconds == 0},
+		{"breakGlass.approvalWindow", c.BreakGlass.ApprovalWindow == 0},
+		{"breakGlass.defaultDuration", c.BreakGlass.DefaultDuration == 0},
+		{"breakGlass.maxDuration", c.BreakGlass.MaxDuration == 0},
 	} {
 		if _, given := find(p.root, number.field); given && number.zero {
 			p.add(number.field, "0 is not possible: leave it out for the default")
@@ -67,13 +69,7 @@ func (c *Configuration) validate(p *problems) {
 	if !*c.Policies.Embedded && len(c.Policies.Directories) == 0 {
 		p.add("policies", "no policies: embedded is false and there are no directories")
 	}
-	for i, directory := range c.Policies.Directories {
-		if info, err := os.Stat(directory); err != nil {
-			p.add(fmt.Sprintf("policies.directories[%d]", i), "%v (it must be there where this file is read)", err)
-		} else if !info.IsDir() {
-			p.add(fmt.Sprintf("policies.directories[%d]", i), "%s is not a directory", directory)
-		}
-	}
+	validateDirectories(p, "policies.directories", c.Policies.Directories)
 	if c.Policies.ReloadInterval < minReload {
 		p.add("policies.reloadInterval", "%v is below %v", c.Policies.ReloadInterval, minReload)
 	}
@@ -98,6 +94,7 @@ func (c *Configuration) validate(p *problems) {
 	}
 	c.validateWebhook(p)
 	c.validateServer(p)
+	c.validateBreakGlass(p)
 }
 
 func (c *Configuration) validateWebhook(p *problems) {

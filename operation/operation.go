@@ -9,7 +9,10 @@
 // which is why every field carries a description in its `desc` tag.
 package operation
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Surface says where an operation was seen.
 type Surface string
@@ -195,4 +198,27 @@ func KubernetesRef(cluster, group, resource, namespace, name string) string {
 		ref += namespace + "/"
 	}
 	return ref + name
+}
+
+// KubernetesName is a canonical Kubernetes name in its parts. Group is empty for
+// core, Namespace for a cluster-scoped object.
+type KubernetesName struct{ Cluster, Group, Resource, Namespace, Name string }
+
+// ParseKubernetesRef takes apart what KubernetesRef made; ok is false for any
+// other text.
+func ParseKubernetesRef(ref string) (n KubernetesName, ok bool) {
+	path, ok := strings.CutPrefix(ref, "k8s://")
+	parts := strings.Split(path, "/")
+	if !ok || len(parts) < 4 || len(parts) > 5 {
+		return KubernetesName{}, false
+	}
+	n = KubernetesName{Cluster: parts[0], Group: parts[1], Resource: parts[2], Name: parts[len(parts)-1]}
+	if len(parts) == 5 {
+		n.Namespace = parts[3]
+	}
+	if n.Group == "core" {
+		n.Group = ""
+	}
+	again := KubernetesRef(n.Cluster, n.Group, n.Resource, n.Namespace, n.Name)
+	return n, again == ref && n.Resource != "" && n.Name != ""
 }

@@ -1,9 +1,14 @@
 package operation_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +83,31 @@ func TestKubernetesRef(t *testing.T) {
 	}
 }
 
+func TestParseKubernetesRef(t *testing.T) {
+	for _, tt := range []struct {
+		ref  string
+		want operation.KubernetesName
+		ok   bool
+	}{
+		{"k8s://prod-eu/apps/deployments/shop/web", operation.KubernetesName{Cluster: "prod-eu", Group: "apps", Resource: "deployments", Namespace: "shop", Name: "web"}, true},
+		{"k8s://prod-eu/core/namespaces/shop", operation.KubernetesName{Cluster: "prod-eu", Resource: "namespaces", Name: "shop"}, true},
+		{"k8s:///core/namespaces/shop", operation.KubernetesName{Resource: "namespaces", Name: "shop"}, true},
+		{"k8s://prod-eu/core/namespaces/", operation.KubernetesName{}, false},
+		{"k8s://prod-eu/core//shop", operation.KubernetesName{}, false},
+		{"k8s://prod-eu/core/pods//web", operation.KubernetesName{}, false},
+		{"k8s://prod-eu//pods/shop/web", operation.KubernetesName{}, false},
+		{"k8s://prod-eu/core/pods/shop/web/log", operation.KubernetesName{}, false},
+		{"k8s://prod-eu/shop", operation.KubernetesName{}, false},
+		{"gcp://prod-eu/core/namespaces/shop", operation.KubernetesName{}, false},
+		{"", operation.KubernetesName{}, false},
+	} {
+		got, ok := operation.ParseKubernetesRef(tt.ref)
+		if ok != tt.ok || ok && got != tt.want {
+			t.Errorf("%s: got %+v, %t", tt.ref, got, ok)
+		}
+	}
+}
+
 func TestPrintableShowsWhatWouldHideOrForge(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"plain text stays", "Deployment shop/web (label env=production)", "Deployment shop/web (label env=production)"},
@@ -139,5 +169,31 @@ func TestWhatIsNotABreakGlassIsRefused(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &b); err == nil {
 			t.Errorf("%s was read as %+v", text, b)
 		}
+	}
+}
+
+func TestASecretIsNeverPrinted(t *testing.T) {
+	secret := operation.NewSecret("tOkEn")
+	holder := struct {
+		Token  operation.Secret
+		Tokens []operation.Secret
+	}{secret, []operation.Secret{secret}}
+	var logged bytes.Buffer
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("m", "token", secret, "holder", holder)
+	encoded, err := json.Marshal(holder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := []string{logged.String(), string(encoded), secret.String(), fmt.Errorf("token: %w", errors.New(fmt.Sprint(holder))).Error()}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T", "%p", "%08.3f"} {
+		texts = append(texts, fmt.Sprintf(verb, secret), fmt.Sprintf(verb, holder), fmt.Sprintf(verb, &holder))
+	}
+	for _, text := range texts {
+		if strings.Contains(text, "tOkEn") || strings.Contains(text, "744f6b456e") {
+			t.Errorf("printed: %s", text)
+		}
+	}
+	if secret.Reveal() != "tOkEn" {
+		t.Error("Reveal does not give the text")
 	}
 }

@@ -99,7 +99,7 @@ func presented(texts []string) []operation.Secret {
 	var list []operation.Secret
 	for _, text := range texts {
 		secret := operation.NewSecret(text)
-		if text != "" && !slices.Contains(list, secret) && len(list) < maxPresented {
+		if text != "" && !slices.ContainsFunc(list, secret.Equal) && len(list) < maxPresented {
 			list = append(list, secret)
 		}
 	}

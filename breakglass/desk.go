@@ -40,9 +40,9 @@ type DeskOptions struct {
 	// ImpersonationCounts lets approvals count that the requester could have given
 	// by impersonating the approver.
 	ImpersonationCounts bool
-	// Assess says what operation policies will hold against a request; nil means
-	// that it cannot be told here.
-	Assess func(ctx context.Context, r Request) (Assessment, error)
+	// Assess returns the denying violations of what somebody intends to do; nil
+	// means that they cannot be told here.
+	Assess func(ctx context.Context, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error)
 	// Fate says whether an object is gone, for uses whose outcome is not known. Nil,
 	// or an error that is ErrNotFound, means that nobody can tell.
 	Fate func(ctx context.Context, use Use) (gone bool, err error)
@@ -70,7 +70,7 @@ type Desk struct {
 	audience                                     string
 	approvalWindow, defaultDuration, maxDuration time.Duration
 	bindCertificates, impersonationCounts        bool
-	assess                                       func(context.Context, Request) (Assessment, error)
+	violations                                   func(context.Context, operation.Actor, operation.Verb, operation.Reference) ([]operation.Violation, error)
 	fate                                         func(context.Context, Use) (bool, error)
 
 	now     func() time.Time
@@ -90,7 +90,7 @@ func NewDesk(o DeskOptions) (*Desk, error) {
 		store: o.Store, keys: o.Keys, rules: o.Rules, authorizer: o.Authorizer, recorder: o.Recorder, people: o.People,
 		audience: o.Audience, approvalWindow: o.ApprovalWindow, defaultDuration: o.DefaultDuration, maxDuration: o.MaxDuration,
 		bindCertificates: o.BindCertificates, impersonationCounts: o.ImpersonationCounts,
-		assess: o.Assess, fate: o.Fate, now: o.Now, log: o.Log, metrics: newMetrics(o.Registerer), entropy: o.Entropy,
+		violations: o.Assess, fate: o.Fate, now: o.Now, log: o.Log, metrics: newMetrics(o.Registerer), entropy: o.Entropy,
 	}
 	if d.approvalWindow <= 0 {
 		d.approvalWindow = time.Hour
@@ -100,9 +100,6 @@ func NewDesk(o DeskOptions) (*Desk, error) {
 	}
 	if d.maxDuration <= 0 {
 		d.maxDuration = 4 * time.Hour
-	}
-	if d.assess == nil {
-		d.assess = func(context.Context, Request) (Assessment, error) { return Assessment{}, nil }
 	}
 	if d.fate == nil {
 		d.fate = func(context.Context, Use) (bool, error) { return false, ErrNotFound }

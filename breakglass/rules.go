@@ -69,16 +69,6 @@ type Rules interface {
 	Judge(ctx context.Context, q Question) (Answer, error)
 }
 
-// Assessment is what operation policies will hold against what is asked for.
-type Assessment struct {
-	// Severity is the worst; empty if it cannot be told.
-	Severity operation.Severity
-	// Approvals is the most that any of them demands.
-	Approvals int
-	// Never says which of them cannot be lifted, in words; empty if all can.
-	Never string
-}
-
 // Right is what somebody may do at the desk.
 type Right string
 

@@ -221,21 +221,21 @@ func said(v Verdict) string {
 // demands is what issuing policy says and, if it is to be assessed, what the
 // policies that the grant is to lift do: the more of both.
 func (d *Desk) demands(ctx context.Context, stage Stage, r Request, severity operation.Severity, assess bool, approvers []operation.Actor, now time.Time) (Answer, error) {
-	var assessment Assessment
+	var asked assessment
 	if assess {
 		var err error
-		if assessment, err = d.assess(ctx, r); err != nil {
-			return Answer{}, fmt.Errorf("ask what the policies hold against it: %w", err)
+		if asked, err = d.assess(ctx, r); err != nil {
+			return Answer{}, err
 		}
-		severity = assessment.Severity
+		severity = asked.severity
 	}
 	answer, err := d.rules.Judge(ctx, question(stage, r, severity, approvers, nil, now))
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask issuing policy: %w", err)
 	}
-	answer.Approvals = max(answer.Approvals, assessment.Approvals)
-	if assessment.Never != "" {
-		answer.Refused = append(answer.Refused, assessment.Never)
+	answer.Approvals = max(answer.Approvals, asked.approvals)
+	if asked.never != "" {
+		answer.Refused = append(answer.Refused, asked.never)
 	}
 	return answer, nil
 }

@@ -139,6 +139,28 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 	return decision
 }
 
+// Assess returns the violations that would deny an operation which nobody has
+// asked for yet, or nothing for an exempt actor. It records nothing, and looks for
+// no grant. An error means that the policies could not be asked.
+func (g *Guard) Assess(ctx context.Context, op operation.Operation) ([]operation.Violation, error) {
+	op.Time = g.now().UTC().Truncate(time.Millisecond)
+	op.Production = g.production.judge(&op, !g.unknownIsNotProduction)
+	violations, err := g.evaluator.Evaluate(ctx, &op, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, exempt := g.exempt.find(&op); exempt {
+		return nil, nil
+	}
+	var denying []operation.Violation
+	for _, v := range violations {
+		if v.Enforcement = g.enforcement.of(v.Policy, &op); v.Enforcement == operation.EnforceDeny {
+			denying = append(denying, v)
+		}
+	}
+	return denying, nil
+}
+
 // Undecidable is the decision on something that could not even be read as an
 // operation: op holds what is known of it. It is recorded like any other.
 func (g *Guard) Undecidable(ctx context.Context, op operation.Operation, cause error) operation.Decision {

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // lookupTimeout bounds one question to the API server: what is not known by then
@@ -63,6 +65,23 @@ func (l *ClusterLookup) NamespaceLabels(ctx context.Context, name string) (map[s
 	return found.Labels, nil
 }
 
+// Gone reports whether an object is not there any more, or on its way out, or
+// another one under its name. An error means that it could not be told.
+func (l *ClusterLookup) Gone(ctx context.Context, target operation.Reference) (bool, error) {
+	name, ok := operation.ParseKubernetesRef(target.Ref)
+	if !ok {
+		return false, fmt.Errorf("%s is not an object of this cluster", operation.Printable(target.Ref))
+	}
+	found, err := l.get(ctx, ObjectKey{Group: name.Group, Resource: name.Resource, Namespace: name.Namespace, Name: name.Name})
+	switch {
+	case errors.Is(err, errGone):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	return found.DeletionTimestamp != nil || target.UID != "" && string(found.UID) != target.UID, nil
+}
+
 // Object implements Lookup.
 func (l *ClusterLookup) Object(ctx context.Context, key ObjectKey) (ObjectMeta, error) {
 	found, err := l.get(ctx, key)
@@ -80,16 +99,36 @@ func (l *ClusterLookup) Object(ctx context.Context, key ObjectKey) (ObjectMeta, 
 func (l *ClusterLookup) get(ctx context.Context, key ObjectKey) (*metav1.PartialObjectMetadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	found, err := l.fetcher.Resource(key.resource()).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	resource, err := l.resource(key)
+	if err != nil {
+		return nil, err
+	}
+	found, err := l.fetcher.Resource(resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err):
 		return nil, fmt.Errorf("mollyguard may not get %s: see the ClusterRole mollyguard-reader", key.resource().GroupResource())
 	case apierrors.IsNotFound(err):
-		return nil, errors.New("not found")
+		return nil, errGone
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("no answer from the API server within %v", lookupTimeout)
 	case err != nil:
 		return nil, err
+	}
+	return found, nil
+}
+
+var errGone = errors.New("not found")
+
+// resource completes a key that names no version: the cluster knows which it
+// serves.
+func (l *ClusterLookup) resource(key ObjectKey) (schema.GroupVersionResource, error) {
+	resource := key.resource()
+	if resource.Version != "" {
+		return resource, nil
+	}
+	found, err := l.mapper.ResourceFor(resource)
+	if err != nil {
+		return resource, fmt.Errorf("find out where %s are served: %w", resource.GroupResource(), err)
 	}
 	return found, nil
 }

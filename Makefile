@@ -57,17 +57,26 @@ bench: ## Measure one review, beside a bare handler and a no-op webhook in the s
 	@$(GO) run ./test/bench
 
 .PHONY: generate
-generate: ## Rewrite what is generated: the schema that policies are compiled against
-	$(GO) test ./operation -update
+generate: $(TOOLS)/controller-gen ## Rewrite what is generated: the schemas that policies are compiled against, the CRDs
+	$(GO) test ./operation ./breakglass -run Schema -update
+	$(call controller_gen,kube/v1alpha1,deploy/base/crds)
+
+# Writes the methods of the API types and the CRDs into two folders.
+controller_gen = $(TOOLS)/controller-gen object crd:maxDescLen=400 paths=./kube/v1alpha1 \
+	output:object:dir=$(1) output:crd:dir=$(2)
 
 .PHONY: lint
-lint: $(TOOLS)/staticcheck $(TOOLS)/opa ## gofmt, go vet, staticcheck, opa fmt, opa check
+lint: $(TOOLS)/staticcheck $(TOOLS)/opa $(TOOLS)/controller-gen ## gofmt, go vet, staticcheck, opa fmt, opa check, CRDs as generated
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 		if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(TOOLS)/staticcheck ./...
-	$(TOOLS)/opa fmt --fail --list policies/mollyguard
+	$(TOOLS)/opa fmt --fail --list policies/mollyguard policies/issuance
 	$(TOOLS)/opa check --strict --schema policies/schema/input.json policies/mollyguard/*.rego
+	$(TOOLS)/opa check --strict --schema policies/schema/issuance.json policies/issuance/*.rego
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call controller_gen,"$$fresh/go","$$fresh/crds") && \
+		diff --unified "$$fresh/go/zz_generated.deepcopy.go" kube/v1alpha1/zz_generated.deepcopy.go && \
+		diff --unified --recursive "$$fresh/crds" deploy/base/crds || { echo "not as generated: make generate"; exit 1; }
 
 $(TOOLS)/%:
 	@mkdir -p $(TOOLS)

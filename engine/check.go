@@ -13,11 +13,6 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 )
 
-const (
-	rootPackage = "mollyguard"
-	entryRule   = "violation"
-)
-
 // problem is an error at a place in a policy file.
 func problem(at *ast.Location, format string, args ...any) *ast.Error {
 	return ast.NewError(ast.CompileErr, at, format, args...)
@@ -65,11 +60,11 @@ func unknownField(detail *ast.RefErrInvalidDetail) string {
 
 // checkModules finds rules that nothing would ever evaluate, and policies
 // without a constant name.
-func checkModules(modules, tests map[string]*ast.Module) error {
+func (c Contract) checkModules(modules, tests map[string]*ast.Module) error {
 	var problems ast.Errors
 	for _, module := range modules {
-		if name, ok := inRootPackage(module); !ok {
-			problems = append(problems, problem(module.Package.Location, "package %s is never evaluated: a policy's package is %s", name, rootPackage))
+		if name := strings.TrimPrefix(module.Package.Path.String(), "data."); name != c.Package {
+			problems = append(problems, problem(module.Package.Location, "package %s is never evaluated: a policy's package is %s", name, c.Package))
 			continue
 		}
 		for _, rule := range module.Rules {
@@ -98,7 +93,7 @@ func checkModules(modules, tests map[string]*ast.Module) error {
 		}
 		ast.WalkExprs(module, func(expr *ast.Expr) bool {
 			for _, with := range expr.With {
-				if ref, ok := with.Target.Value.(ast.Ref); ok && strings.HasPrefix(ref.String(), "data."+rootPackage) {
+				if ref, ok := with.Target.Value.(ast.Ref); ok && strings.HasPrefix(ref.String(), "data."+c.Package) {
 					problems = append(problems, problem(with.Location, "%s is replaced: a test of something else proves nothing", ref))
 				}
 			}
@@ -166,11 +161,6 @@ func checkHonesty(module *ast.Module) ast.Errors {
 	return problems
 }
 
-func inRootPackage(module *ast.Module) (string, bool) {
-	name := strings.TrimPrefix(module.Package.Path.String(), "data.")
-	return name, name == rootPackage
-}
-
 func ruleName(rule *ast.Rule) string { return rule.Head.Ref()[0].Value.String() }
 
 // constantPolicy is the policy name in the head of a violation rule, or "" if
@@ -227,10 +217,10 @@ func misspelt(at *ast.Location, operator ast.Ref, operands []*ast.Term, enums ma
 		return nil
 	}
 	left, right := operands[0], operands[1]
-	if _, ok := enums[left.String()]; !ok {
+	if _, ok := enums[fieldName(left)]; !ok {
 		left, right = right, left
 	}
-	values, ok := enums[left.String()]
+	values, ok := enums[fieldName(left)]
 	if !ok {
 		return nil
 	}
@@ -249,20 +239,58 @@ func misspelt(at *ast.Location, operator ast.Ref, operands []*ast.Term, enums ma
 	return problems
 }
 
+// checkOptional finds fields that do not exist below one that may be null. To the
+// compiler, what may be null is anything, and anything has any field. So it is
+// asked again, with a schema in which nothing is null; of what it says then, only
+// unknown fields count, since comparing with null is right.
+func checkOptional(modules map[string]*ast.Module, schema any) error {
+	compiler := compilers(withoutNull(schema))()
+	compiler.Compile(modules)
+	return describe(slices.DeleteFunc(compiler.Errors, func(err *ast.Error) bool {
+		_, ok := err.Details.(*ast.RefErrInvalidDetail)
+		return !ok
+	}))
+}
+
+// withoutNull returns a copy of a schema in which what was null or something is
+// that something.
+func withoutNull(schema any) any {
+	switch schema := schema.(type) {
+	case map[string]any:
+		bare := map[string]any{}
+		for key, value := range schema {
+			bare[key] = withoutNull(value)
+		}
+		if either, ok := bare["anyOf"].([]any); ok && len(either) == 2 {
+			if null, ok := either[0].(map[string]any); ok && null["type"] == "null" {
+				return either[1]
+			}
+		}
+		return bare
+	case []any:
+		bare := make([]any, len(schema))
+		for i, value := range schema {
+			bare[i] = withoutNull(value)
+		}
+		return bare
+	}
+	return schema
+}
+
 // checkReferences finds references to data or configuration that does not
 // exist, which the compiler lets pass as undefined.
-func checkReferences(compiler *ast.Compiler, config map[string]any) error {
+func (c Contract) checkReferences(compiler *ast.Compiler, config map[string]any) error {
 	var problems ast.Errors
 	for _, module := range compiler.Modules {
 		ast.WalkRefs(module, func(ref ast.Ref) bool {
 			switch {
 			case ref.HasPrefix(ast.DefaultRootRef) && len(ref) > 1 && !definedData(compiler, ref):
-				problems = append(problems, problem(ref[0].Location, "%s does not exist: values for policies stand in policies.config and are read as input.config", ref))
+				problems = append(problems, problem(ref[0].Location, "%s does not exist: values for policies stand in %s and are read as input.config", ref, c.Config))
 			case ref.HasPrefix(configRef) && len(ref) > len(configRef):
 				if missing := missingIn(config, constantPath(ref[len(configRef):])); missing != "" {
 					problems = append(problems, problem(ref[0].Location,
-						"input.config.%[1]s is not set: set policies.config.%[1]s in the configuration file, or read it with object.get(input.config, %[2]q, DEFAULT)",
-						missing, missing[strings.LastIndexByte(missing, '.')+1:]))
+						"input.config.%[1]s is not set: set %[3]s.%[1]s in the configuration file, or read it with object.get(input.config, %[2]q, DEFAULT)",
+						missing, missing[strings.LastIndexByte(missing, '.')+1:], c.Config))
 				}
 			}
 			return false
@@ -286,35 +314,70 @@ func missingIn(config map[string]any, path []string) string {
 	return ""
 }
 
-var configRef = ast.InputRootRef.Append(ast.StringTerm("config"))
+var configRef = ast.InputRootRef.Append(ast.StringTerm(configField))
 
 func definedData(compiler *ast.Compiler, ref ast.Ref) bool {
 	prefix := ref.ConstantPrefix()
 	return len(compiler.GetRulesForVirtualDocument(prefix)) > 0 || len(compiler.GetRulesWithPrefix(prefix)) > 0
 }
 
-// enumsOf maps a reference such as input.actor.kind to the values that the
-// schema allows there.
+// anyElement stands for the elements of a list in the name of a field.
+const anyElement = "[_]"
+
+// fieldName is what enumsOf calls the field that a term refers to, or "" if it
+// refers to none.
+func fieldName(term *ast.Term) string {
+	ref, ok := term.Value.(ast.Ref)
+	if !ok || !ref.HasPrefix(ast.InputRootRef) {
+		return ""
+	}
+	var name strings.Builder
+	name.WriteString("input")
+	for _, part := range ref[1:] {
+		if text, ok := part.Value.(ast.String); ok {
+			name.WriteString("." + string(text))
+		} else {
+			name.WriteString(anyElement)
+		}
+	}
+	return name.String()
+}
+
+// enumsOf maps a field such as input.actor.kind to the values that the schema
+// allows there. A list of such values is compared with the same constants as its
+// elements are.
 func enumsOf(schema []byte) (map[string][]string, error) {
 	var root map[string]any
 	if err := util.UnmarshalJSON(schema, &root); err != nil {
 		return nil, fmt.Errorf("read the input schema: %w", err)
 	}
 	enums := map[string][]string{}
-	var walk func(ref ast.Ref, schema map[string]any)
-	walk = func(ref ast.Ref, schema map[string]any) {
+	var walk func(field string, schema map[string]any)
+	walk = func(field string, schema map[string]any) {
 		if list, ok := schema["enum"].([]any); ok {
 			for _, value := range list {
-				enums[ref.String()] = append(enums[ref.String()], fmt.Sprint(value))
+				enums[field] = append(enums[field], fmt.Sprint(value))
 			}
 		}
 		properties, _ := schema["properties"].(map[string]any)
 		for _, name := range slices.Sorted(maps.Keys(properties)) {
 			if property, ok := properties[name].(map[string]any); ok {
-				walk(ref.Append(ast.StringTerm(name)), property)
+				walk(field+"."+name, property)
+			}
+		}
+		if items, ok := schema["items"].(map[string]any); ok {
+			walk(field+anyElement, items)
+			if values, ok := enums[field+anyElement]; ok {
+				enums[field] = values
+			}
+		}
+		either, _ := schema["anyOf"].([]any) // null, or what a pointer points to
+		for _, one := range either {
+			if one, ok := one.(map[string]any); ok {
+				walk(field, one)
 			}
 		}
 	}
-	walk(ast.InputRootRef, root)
+	walk("input", root)
 	return enums, nil
 }

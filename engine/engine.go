@@ -1,4 +1,5 @@
-// Package engine evaluates operations against Rego policies.
+// Package engine evaluates Rego policies: against operations, or against what
+// another Contract says.
 //
 // A Set is one compiled, tested and proven set of policies; Compile does not
 // return one that could silently not fire. An Engine holds the current Set and
@@ -67,7 +68,7 @@ type Config struct {
 // New compiles the policies and returns an Engine that serves them, or the error
 // of Compile.
 func New(ctx context.Context, config Config) (*Engine, error) {
-	e := &Engine{sources: config.Sources, opts: config.Options, accept: config.Accept, now: config.Now, log: config.Log, metrics: newMetrics(config.Registerer)}
+	e := &Engine{sources: config.Sources, opts: config.Options, accept: config.Accept, now: config.Now, log: config.Log, metrics: newMetrics(config.Registerer, config.Options.contract().Subsystem)}
 	if e.accept == nil {
 		e.accept = func(*Set) error { return nil }
 	}
@@ -86,6 +87,11 @@ func New(ctx context.Context, config Config) (*Engine, error) {
 // Evaluate judges an operation with the current set; see Set.Evaluate.
 func (e *Engine) Evaluate(ctx context.Context, op *operation.Operation, grant *operation.Grant) ([]operation.Violation, error) {
 	return e.current.Load().Evaluate(ctx, op, grant)
+}
+
+// EvaluateInput judges an input with the current set; see Set.EvaluateInput.
+func (e *Engine) EvaluateInput(ctx context.Context, input any, at time.Time) ([]operation.Violation, error) {
+	return e.current.Load().EvaluateInput(ctx, input, at)
 }
 
 // Current returns the set in use.

@@ -84,6 +84,7 @@ func TestAPolicyThatCouldSilentlyNotFireIsRefusedWithFileAndLine(t *testing.T) {
 		{"a misspelt field", rule(`input.tarrget.name == "x"`), `own/own.rego:4: undefined ref: input.tarrget.name: input has no field "tarrget", it has actor,`},
 		{"a misspelt field of a field", rule(`input.target.nmae == "x"`), `own/own.rego:4: undefined ref: input.target.nmae: input.target has no field "nmae", it has annotations,`},
 		{"a misspelt field behind a variable", rule("t := input.target\n\tt.nmae == \"x\""), `own/own.rego:5: undefined ref: t.nmae`},
+		{"a misspelt field of the grant", rule(`input.grant.aprovals > 1`), `own/own.rego:4: undefined ref: input.grant.aprovals: input.grant has no field "aprovals", it has approvals, id`},
 		{"a field that only exists in the message", "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": input.target.nam} if input.dry_run\n", "own/own.rego:3: undefined ref: input.target.nam"},
 		{"a misspelt verb", rule(`input.verb == "delte"`), `own/own.rego:4: input.verb is never "delte": it is one of delete, evict,`},
 		{"a misspelt verb on the left", rule(`"delte" == input.verb`), `own/own.rego:4: input.verb is never "delte"`},

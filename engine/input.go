@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"reflect"
 	"time"
 
@@ -88,13 +89,15 @@ func constantPath(terms []*ast.Term) []string {
 	return path
 }
 
-// encoder returns a function that turns an Input into the document that
-// policies see: the fields in reads and no others. What can be prepared is
+// encoder returns a function that turns a contract's input into the document
+// that policies see: the fields in reads and no others. What can be prepared is
 // prepared here, once.
-func encoder(reads *fieldSet, config map[string]any) func(operation.Input) *ast.Term {
-	configTerm := ast.NewTerm(ast.MustInterfaceToValue(orEmpty(config)))
-	encode := encoderOf(reflect.TypeFor[operation.Input](), reads, configTerm)
-	return func(input operation.Input) *ast.Term { return encode(reflect.ValueOf(&input).Elem()) }
+func encoder(input reflect.Type, reads *fieldSet, config map[string]any) (valueEncoder, error) {
+	value, err := ast.InterfaceToValue(orEmpty(config))
+	if err != nil {
+		return nil, fmt.Errorf("read the values for policies: %w", err)
+	}
+	return encoderOf(input, reads, ast.NewTerm(value)), nil
 }
 
 func orEmpty(config map[string]any) map[string]any {
@@ -133,7 +136,7 @@ func encoderOf(t reflect.Type, reads *fieldSet, config *ast.Term) valueEncoder {
 			return ast.ArrayTerm(terms...)
 		}
 	case reflect.Map:
-		if t.Elem().Kind() == reflect.Interface { // only Input.Config
+		if t.Elem().Kind() == reflect.Interface { // only the field config, see encodable
 			return func(reflect.Value) *ast.Term { return config }
 		}
 		return func(v reflect.Value) *ast.Term {
@@ -147,7 +150,7 @@ func encoderOf(t reflect.Type, reads *fieldSet, config *ast.Term) valueEncoder {
 		return func(v reflect.Value) *ast.Term { return ast.InternedTerm(v.Bool()) }
 	case reflect.Int:
 		return func(v reflect.Value) *ast.Term { return ast.IntNumberTerm(int(v.Int())) }
-	default: // strings; the schema test of package operation fails for any other kind
+	default: // strings, see encodable
 		return func(v reflect.Value) *ast.Term { return ast.StringTerm(v.String()) }
 	}
 }

@@ -13,22 +13,23 @@ type engineMetrics struct {
 	policies   prometheus.Gauge
 }
 
-func newMetrics(registerer prometheus.Registerer) engineMetrics {
+func newMetrics(registerer prometheus.Registerer, subsystem string) engineMetrics {
+	name := func(name string) string { return prometheus.BuildFQName("mollyguard", subsystem, name) }
 	m := engineMetrics{
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mollyguard_policy_reloads_total",
+			Name: name("policy_reloads_total"),
 			Help: "Attempts to put changed policy files to use, by result (success, failure).",
 		}, []string{"result"}),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "mollyguard_policy_last_reload_successful",
+			Name: name("policy_last_reload_successful"),
 			Help: "1 if the policy files as they are now are in use, 0 if they were rejected and older ones are.",
 		}),
 		timestamp: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "mollyguard_policy_last_reload_success_timestamp_seconds",
+			Name: name("policy_last_reload_success_timestamp_seconds"),
 			Help: "When the policies in use were put to use.",
 		}),
 		policies: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "mollyguard_policies",
+			Name: name("policies"),
 			Help: "Number of policies in use.",
 		}),
 	}

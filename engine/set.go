@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
@@ -18,12 +19,12 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 )
 
-// entryPoint is the one rule that is evaluated: a set of violations.
-const entryPoint = "data.mollyguard.violation"
-
 // Options says how policies are compiled. Schema is required.
 type Options struct {
-	// Schema is the JSON Schema of the input document.
+	// Contract is what the policies are asked. The zero value is Operations().
+	Contract Contract
+	// Schema is the JSON Schema of the contract's input: what operation.Schema says
+	// of its type.
 	Schema []byte
 	// Config is what policies see as input.config.
 	Config map[string]any
@@ -32,11 +33,11 @@ type Options struct {
 // Set is one compiled, tested and proven set of policies. It is immutable and
 // may be used concurrently.
 type Set struct {
+	contract Contract
 	query    rego.PreparedEvalQuery
-	encode   func(operation.Input) *ast.Term
+	encode   valueEncoder
 	reads    *fieldSet
 	policies []Policy
-	config   map[string]any
 	digest   string
 	tests    int
 	canaries int
@@ -57,8 +58,8 @@ type Policy struct {
 //
 //   - every file parses as Rego v1 and compiles in strict mode against the
 //     schema, without built-ins that reach the network or the environment;
-//   - every rule can be reached: the package is mollyguard, and a rule is either
-//     violation or a helper whose name starts with an underscore;
+//   - every rule can be reached: the package is the contract's, and a rule is
+//     either violation or a helper whose name starts with an underscore;
 //   - no constant that a policy compares an enumerated field with is misspelt,
 //     and no undefined data or config value is read;
 //   - every test passes, every canary is judged as it expects, and there is at
@@ -75,41 +76,53 @@ func Compile(ctx context.Context, sources []Source, opts Options) (*Set, error) 
 }
 
 func compileFiles(ctx context.Context, files fileSet, opts Options) (*Set, error) {
+	contract := opts.contract()
+	if err := contract.check(); err != nil {
+		return nil, err
+	}
 	modules, tests, err := parse(files.rego)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkModules(modules, tests); err != nil {
+	if err := contract.checkModules(modules, tests); err != nil {
 		return nil, err
 	}
 	if err := checkConstants(modules, opts.Schema); err != nil {
 		return nil, err
 	}
-	newCompiler, err := compilers(opts.Schema)
-	if err != nil {
-		return nil, err
+	var schema any
+	if err := util.UnmarshalJSON(opts.Schema, &schema); err != nil {
+		return nil, fmt.Errorf("read the input schema: %w", err)
 	}
+	newCompiler := compilers(schema)
 	compiler := newCompiler()
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, describe(compiler.Errors)
 	}
-	if err := checkReferences(compiler, opts.Config); err != nil {
+	if err := checkOptional(modules, schema); err != nil {
 		return nil, err
 	}
-	policies, err := policiesOf(modules)
+	if err := contract.checkReferences(compiler, opts.Config); err != nil {
+		return nil, err
+	}
+	policies, err := contract.policiesOf(modules)
 	if err != nil {
 		return nil, err
 	}
 	reads := readsOf(compiler.Modules)
-	query, err := rego.New(rego.Query(entryPoint), rego.Compiler(compiler), rego.StrictBuiltinErrors(true),
+	encode, err := encoder(contract.Input, reads, opts.Config)
+	if err != nil {
+		return nil, err
+	}
+	query, err := rego.New(rego.Query(contract.entryPoint()), rego.Compiler(compiler), rego.StrictBuiltinErrors(true),
 		rego.GenerateJSON(func(term *ast.Term, _ *rego.EvalContext) (any, error) { return term, nil }),
 	).PrepareForEval(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("prepare policies: %w", err)
 	}
 	set := &Set{
-		query: query, encode: encoder(reads, opts.Config), reads: reads,
-		policies: policies, config: opts.Config, digest: files.digest, canaries: len(files.canaries),
+		contract: contract, query: query, encode: encode, reads: reads,
+		policies: policies, digest: files.digest, canaries: len(files.canaries),
 	}
 	if set.tests, err = runTests(ctx, newCompiler(), modules, tests); err != nil {
 		return nil, err
@@ -120,21 +133,24 @@ func compileFiles(ctx context.Context, files fileSet, opts Options) (*Set, error
 	return set, nil
 }
 
-// compilers returns a constructor of compilers, since one compiles only once.
-func compilers(schema []byte) (func() *ast.Compiler, error) {
-	var parsed any
-	if err := util.UnmarshalJSON(schema, &parsed); err != nil {
-		return nil, fmt.Errorf("read the input schema: %w", err)
+func (o Options) contract() Contract {
+	if o.Contract.Package == "" && o.Contract.Input == nil {
+		return Operations()
 	}
+	return o.Contract
+}
+
+// compilers returns a constructor of compilers, since one compiles only once.
+func compilers(schema any) func() *ast.Compiler {
 	return func() *ast.Compiler {
 		schemas := ast.NewSchemaSet()
-		schemas.Put(ast.SchemaRootRef, parsed)
+		schemas.Put(ast.SchemaRootRef, schema)
 		return ast.NewCompiler().
 			WithStrict(true).
 			WithSchemas(schemas).
 			WithUseTypeCheckAnnotations(true).
 			WithCapabilities(capabilities())
-	}, nil
+	}
 }
 
 // refusedBuiltins reach the network, show the process's environment (OPA_RUNTIME
@@ -176,20 +192,34 @@ func parse(files []file) (modules, tests map[string]*ast.Module, err error) {
 	return modules, tests, describe(problems)
 }
 
-// Evaluate returns what the policies say against an operation: sorted, without
-// Enforcement, which is not theirs to say. grant is the grant found for the
-// operation, or nil. An error means that they could not be evaluated, or that
-// one gave a malformed violation; then no violation is returned.
+// Evaluate is EvaluateInput for an operation, if the contract is Operations.
+// grant is the grant found for the operation, or nil.
 func (s *Set) Evaluate(ctx context.Context, op *operation.Operation, grant *operation.Grant) ([]operation.Violation, error) {
+	return s.EvaluateInput(ctx, &operation.Input{Operation: *op, Grant: grant}, op.Time)
+}
+
+// EvaluateInput returns what the policies say against an input: sorted, without
+// Enforcement, which is not theirs to say. The input is of the contract's type or
+// a pointer to it; at is the time of it. An error means that they could not be
+// evaluated, or that one gave a malformed violation; then no violation is
+// returned.
+func (s *Set) EvaluateInput(ctx context.Context, input any, at time.Time) ([]operation.Violation, error) {
+	value := reflect.Indirect(reflect.ValueOf(input))
+	if !value.IsValid() || value.Type() != s.contract.Input {
+		return nil, fmt.Errorf("evaluate policies: package %s judges a %v, not a %T", s.contract.Package, s.contract.Input, input)
+	}
+	return s.evaluate(ctx, s.encode(value), at)
+}
+
+func (s *Set) evaluate(ctx context.Context, input *ast.Term, at time.Time) ([]operation.Violation, error) {
 	if err := ctx.Err(); err != nil { // a quick evaluation would not notice
 		return nil, fmt.Errorf("evaluate policies: %w", err)
 	}
-	input := s.encode(operation.Input{Operation: *op, Grant: grant, Config: s.config})
 	// A cancel of our own saves the goroutine that OPA starts for each evaluation
 	// to wait for ctx.
 	cancel := topdown.NewCancel()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
-	results, err := s.query.Eval(ctx, rego.EvalParsedInput(input.Value), rego.EvalTime(op.Time),
+	results, err := s.query.Eval(ctx, rego.EvalParsedInput(input.Value), rego.EvalTime(at),
 		rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp()))
 	if err != nil {
 		return nil, fmt.Errorf("evaluate policies: %w", err)
@@ -306,7 +336,7 @@ func valueAt(object ast.Object, key string) ast.Value {
 
 // policiesOf collects what the METADATA of violation rules says. checkModules
 // has made sure that names are constants.
-func policiesOf(modules map[string]*ast.Module) ([]Policy, error) {
+func (c Contract) policiesOf(modules map[string]*ast.Module) ([]Policy, error) {
 	byName := map[string]Policy{}
 	var problems ast.Errors
 	for _, fileName := range slices.Sorted(maps.Keys(modules)) {
@@ -339,7 +369,7 @@ func policiesOf(modules map[string]*ast.Module) ([]Policy, error) {
 		return nil, err
 	}
 	if len(byName) == 0 {
-		return nil, fmt.Errorf("no policy adds to %s", entryPoint)
+		return nil, fmt.Errorf("no policy adds to %s", c.entryPoint())
 	}
 	return slices.SortedFunc(maps.Values(byName), func(a, b Policy) int { return strings.Compare(a.Name, b.Name) }), nil
 }

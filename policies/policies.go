@@ -1,7 +1,7 @@
 // Package policies holds the policies that Mollyguard comes with: the Rego
-// files, each with its test beside it, their canaries, and the JSON Schema that
-// policies are compiled against. The schema is generated from package operation
-// (go test ./operation -update).
+// files, each with its test beside it, their canaries, and the JSON Schemas that
+// policies are compiled against. The schemas are generated from packages
+// operation and breakglass (make generate).
 package policies
 
 import (
@@ -9,22 +9,33 @@ import (
 	"io/fs"
 )
 
-//go:embed mollyguard schema
+//go:embed mollyguard issuance schema
 var files embed.FS
 
-// Embedded returns the folder of the embedded policies: *.rego, *_test.rego and
-// canary_*.json.
-func Embedded() fs.FS {
-	sub, err := fs.Sub(files, "mollyguard")
+// Embedded returns the folder of the embedded policies that judge operations:
+// *.rego, *_test.rego and canary_*.json.
+func Embedded() fs.FS { return folder("mollyguard") }
+
+// Issuance returns the folder of the embedded issuing policy, which judges who is
+// granted what.
+func Issuance() fs.FS { return folder("issuance") }
+
+// Schema returns the JSON Schema of what the policies of Embedded see.
+func Schema() []byte { return schema("input") }
+
+// IssuanceSchema returns the JSON Schema of what issuing policy sees.
+func IssuanceSchema() []byte { return schema("issuance") }
+
+func folder(name string) fs.FS {
+	sub, err := fs.Sub(files, name)
 	if err != nil {
 		panic(err) // only for a name that is not a valid path
 	}
 	return sub
 }
 
-// Schema returns the JSON Schema of the input document.
-func Schema() []byte {
-	data, err := files.ReadFile("schema/input.json")
+func schema(name string) []byte {
+	data, err := files.ReadFile("schema/" + name + ".json")
 	if err != nil {
 		panic(err) // the file is embedded above
 	}

@@ -45,6 +45,14 @@ func fold(name string) string {
 	return norm.NFKC.String(strings.ToLower(norm.NFKC.String(strings.TrimSpace(name))))
 }
 
+// known is an actor of a record, of the kind that they are now.
+func (d *Desk) known(actor operation.Actor) operation.Actor {
+	if actor.Kind == operation.Human {
+		actor.Kind = d.kindOf(actor.Name)
+	}
+	return actor
+}
+
 // mayJudge says why somebody's approval can never count, whoever allows it: only
 // people approve, and only under names that cannot be taken for another's.
 func mayJudge(by operation.Actor) error {

@@ -144,6 +144,10 @@ func (s Scope) check() []error {
 				break
 			}
 		}
+		if name, ok := operation.ParseKubernetesRef(target.Ref); s.Surface == operation.Kubernetes &&
+			(!ok || name.Cluster != s.Audience || name.Namespace != target.Namespace || name.Name != target.Name) {
+			add("scope.targets[%d]: %s is not %s/%s of %s", i, target.Ref, target.Namespace, target.Name, s.Audience)
+		}
 		if slices.ContainsFunc(s.Targets[:i], func(t operation.Reference) bool { return t.Ref == target.Ref }) {
 			add("scope.targets[%d]: %s is there twice", i, target.Ref)
 		}

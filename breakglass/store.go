@@ -37,9 +37,9 @@ type Store interface {
 	// ErrConflict if it is not in the first, ErrNotFound if there is none.
 	SetUseState(ctx context.Context, grant string, slot int, from, to UseState) error
 
-	// Case returns all records under a handle, or ErrNotFound if there is neither
-	// request nor grant nor verdict. Verdicts are sorted by time and then by name,
-	// uses by slot.
+	// Case returns all records under a handle, or ErrNotFound if there is none: a
+	// grant that is only presented has uses and perhaps a revocation, no more.
+	// Verdicts are sorted by time and then by name, uses by slot.
 	Case(ctx context.Context, id string) (Case, error)
 	// CasesOf returns the cases whose grant is or would be a subject's, oldest
 	// first.
@@ -51,6 +51,7 @@ type Store interface {
 	// people who read the store directly, and says whether the state is another
 	// than was noted before. Nothing is decided by it.
 	SetStanding(ctx context.Context, id string, s Standing) (changed bool, err error)
-	// Prune removes the cases of which every record is older than a time.
+	// Prune removes the cases of which every record is older than a time. A grant is
+	// as old as its expiry.
 	Prune(ctx context.Context, before time.Time) (removed int, err error)
 }

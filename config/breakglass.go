@@ -72,12 +72,17 @@ type Person struct {
 	Identities []string `yaml:"identities"`
 }
 
-// BreakGlassRights are patterns for users and groups, for a server that no cluster
-// answers for.
+// BreakGlassRights says who may do what, for a server that no cluster answers for.
 type BreakGlassRights struct {
-	Requesters []string `yaml:"requesters"`
-	Approvers  []string `yaml:"approvers"`
-	Revokers   []string `yaml:"revokers"`
+	Requesters Members `yaml:"requesters"`
+	Approvers  Members `yaml:"approvers"`
+	Revokers   Members `yaml:"revokers"`
+}
+
+// Members are patterns for users, and for groups that users are in.
+type Members struct {
+	Users  []string `yaml:"users"`
+	Groups []string `yaml:"groups"`
 }
 
 // BreakGlassPolicies says which policies judge requests and approvals.
@@ -102,8 +107,8 @@ type API struct {
 type APIKubernetes struct {
 	// Enabled is on where there is a cluster.
 	Enabled *bool `yaml:"enabled"`
-	// Audiences are what a token has to be for.
-	Audiences []string `yaml:"audiences"`
+	// Audience is what a token has to be for.
+	Audience string `yaml:"audience"`
 }
 
 // OIDC is an OpenID Connect provider. The fields mean what the flags of the same
@@ -137,9 +142,7 @@ func (c *Configuration) completeBreakGlass() {
 	or(&b.Policies.Embedded, new(true))
 	or(&c.API.Address, ":9443")
 	or(&c.API.Kubernetes.Enabled, new(true))
-	if c.API.Kubernetes.Audiences == nil {
-		c.API.Kubernetes.Audiences = []string{"mollyguard"}
-	}
+	or(&c.API.Kubernetes.Audience, "mollyguard")
 	or(&c.API.OIDC.UsernameClaim, "sub")
 }
 
@@ -195,9 +198,13 @@ func (c *Configuration) validateBreakGlass(p *problems) {
 			p.add(fmt.Sprintf("breakGlass.people[%d].identities", i), "lists the names of one person who has several: two or more")
 		}
 	}
-	validatePatterns(p, "breakGlass.rights.requesters", b.Rights.Requesters)
-	validatePatterns(p, "breakGlass.rights.approvers", b.Rights.Approvers)
-	validatePatterns(p, "breakGlass.rights.revokers", b.Rights.Revokers)
+	for _, right := range []struct {
+		field   string
+		members Members
+	}{{"requesters", b.Rights.Requesters}, {"approvers", b.Rights.Approvers}, {"revokers", b.Rights.Revokers}} {
+		validatePatterns(p, "breakGlass.rights."+right.field+".users", right.members.Users)
+		validatePatterns(p, "breakGlass.rights."+right.field+".groups", right.members.Groups)
+	}
 	validateDirectories(p, "breakGlass.policies.directories", b.Policies.Directories)
 	if !*b.Policies.Embedded && len(b.Policies.Directories) == 0 {
 		p.add("breakGlass.policies", "no policies: embedded is false and there are no directories")

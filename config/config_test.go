@@ -55,7 +55,7 @@ func TestTheDefaults(t *testing.T) {
 			BindCertificates: new(true), Policies: config.BreakGlassPolicies{Embedded: new(true)},
 		},
 		API: config.API{
-			Address: ":9443", Kubernetes: config.APIKubernetes{Enabled: new(true), Audiences: []string{"mollyguard"}},
+			Address: ":9443", Kubernetes: config.APIKubernetes{Enabled: new(true), Audience: "mollyguard"},
 			OIDC: config.OIDC{UsernameClaim: "sub"},
 		},
 	}
@@ -150,11 +150,11 @@ breakGlass:
   people: [{name: alice, identities: [alice, alice-admin]}]
   bindCertificates: false
   impersonationCounts: true
-  rights: {requesters: [.*], approvers: [sre], revokers: [sre]}
+  rights: {requesters: {users: [.*]}, approvers: {groups: [sre]}, revokers: {groups: [sre]}}
   policies: {directories: [.], config: {ticket_pattern: "INC-[0-9]+"}}
 api:
   address: ":1"
-  kubernetes: {enabled: false, audiences: []}
+  kubernetes: {enabled: false, audience: guards}
   oidc: {issuerURL: "https://idp.example.com", clientID: c, usernameClaim: email, usernamePrefix: "-", groupsClaim: groups, groupsPrefix: "oidc:", ca: ca.pem}
   users: users.yaml
 `,
@@ -185,10 +185,12 @@ api:
 				b.ApprovalWindow, b.DefaultDuration, b.MaxDuration = 2*time.Hour, 5*time.Minute, time.Hour
 				b.People = []config.Person{{Name: "alice", Identities: []string{"alice", "alice-admin"}}}
 				b.BindCertificates, b.ImpersonationCounts = new(false), true
-				b.Rights = config.BreakGlassRights{Requesters: []string{".*"}, Approvers: []string{"sre"}, Revokers: []string{"sre"}}
+				b.Rights = config.BreakGlassRights{
+					Requesters: config.Members{Users: []string{".*"}}, Approvers: config.Members{Groups: []string{"sre"}}, Revokers: config.Members{Groups: []string{"sre"}},
+				}
 				b.Policies.Directories, b.Policies.Config = []string{"."}, map[string]any{"ticket_pattern": "INC-[0-9]+"}
 				c.API = config.API{
-					Address: ":1", Kubernetes: config.APIKubernetes{Enabled: new(false), Audiences: []string{}}, Users: "users.yaml",
+					Address: ":1", Kubernetes: config.APIKubernetes{Enabled: new(false), Audience: "guards"}, Users: "users.yaml",
 					OIDC: config.OIDC{
 						IssuerURL: "https://idp.example.com", ClientID: "c", UsernameClaim: "email", UsernamePrefix: "-",
 						GroupsClaim: "groups", GroupsPrefix: "oidc:", CA: "ca.pem",
@@ -326,7 +328,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
   - {issuer: mollyguard/kubernetes, url: "http://keys.example.com"}
   - {file: a, url: "https://keys.example.com/jwks"}
   people: [{name: alice, identities: [alice]}]
-  rights: {approvers: ['(']}
+  rights: {approvers: {users: ['(']}}
   keys: {secret: {name: A_B}}
   policies: {embedded: false}
 `,
@@ -341,7 +343,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 				"c.yaml:10: breakGlass.trust[1].issuer: missing: the name that its tokens are signed with",
 				"c.yaml:10: breakGlass.trust[1]: either file or url says where its keys are",
 				"c.yaml:11: breakGlass.people[0].identities: lists the names of one person who has several: two or more",
-				"c.yaml:12: breakGlass.rights.approvers[0]: pattern: error parsing regexp: missing closing ): `(`",
+				"c.yaml:12: breakGlass.rights.approvers.users[0]: pattern: error parsing regexp: missing closing ): `(`",
 				"c.yaml:14: breakGlass.policies: no policies: embedded is false and there are no directories",
 			},
 		},

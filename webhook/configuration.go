@@ -31,6 +31,8 @@ type ConfigurationOptions struct {
 	ServiceNamespace, ServiceName string
 	ServicePort                   int32
 	CABundle                      []byte
+	// Cases says that the cluster keeps break-glass objects, which are guarded too.
+	Cases                         bool
 	TimeoutSeconds                int32
 	FailProtected, FailOther      admissionregistrationv1.FailurePolicyType
 	WholeCluster, Nodes           bool
@@ -52,6 +54,7 @@ type ConfigurationOptions struct {
 //	namespace-N  namespaced, in a namespace marked by its labels     fail closed
 //	other-N      everything else                                     fail open
 //	scale, evict carry no labels of what they are about              fail closed
+//	cases        break-glass objects                                 fail closed
 //
 // An UPDATE is sent only if the API server's own CEL filter sees that it weakens
 // something. The filters are match conditions (KEP-3716).
@@ -72,6 +75,9 @@ func Configuration(opts ConfigurationOptions) *admissionregistrationv1.Validatin
 		c.Webhooks = append(c.Webhooks, g.hooks(operation, marked, unmarked)...)
 	}
 	c.Webhooks = append(c.Webhooks, g.scale(), g.evict())
+	if opts.Cases {
+		c.Webhooks = append(c.Webhooks, g.cases())
+	}
 	return c
 }
 
@@ -134,10 +140,23 @@ func (g generator) evict() admissionregistrationv1.ValidatingWebhook {
 	return hook
 }
 
+// cases has no conditions, and fails closed whatever is configured: an approval
+// that nobody has looked at must not be there.
+func (g generator) cases() admissionregistrationv1.ValidatingWebhook {
+	hook := g.hook("cases", admissionregistrationv1.OperationAll, "", admissionregistrationv1.ClusterScope, admissionregistrationv1.Fail)
+	hook.ClientConfig = g.clientConfig(CasesPath)
+	hook.Rules[0].APIGroups = []string{"mollyguard.dev"}
+	hook.Rules[0].Operations = []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update, admissionregistrationv1.Delete}
+	hook.Rules[0].Resources = []string{
+		"breakglassrequests", "breakglassrequests/status", "breakglassverdicts", "breakglassuses", "grants", "grants/status",
+	}
+	return hook
+}
+
 func (g generator) hook(name string, operation admissionregistrationv1.OperationType, resource string, scope admissionregistrationv1.ScopeType, failure admissionregistrationv1.FailurePolicyType) admissionregistrationv1.ValidatingWebhook {
 	return admissionregistrationv1.ValidatingWebhook{
 		Name:         name + ".mollyguard.dev",
-		ClientConfig: g.clientConfig(),
+		ClientConfig: g.clientConfig(Path),
 		Rules: []admissionregistrationv1.RuleWithOperations{{
 			Operations: []admissionregistrationv1.OperationType{operation},
 			Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{resource}, Scope: &scope},
@@ -152,23 +171,19 @@ func (g generator) hook(name string, operation admissionregistrationv1.Operation
 	}
 }
 
-func (g generator) clientConfig() admissionregistrationv1.WebhookClientConfig {
+func (g generator) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {
+	if g.CallSecret != "" {
+		path += "/" + g.CallSecret
+	}
 	c := admissionregistrationv1.WebhookClientConfig{CABundle: slices.Clone(g.CABundle)}
 	if g.URL != "" {
-		c.URL = new(strings.TrimSuffix(g.URL, "/") + g.path())
+		c.URL = new(strings.TrimSuffix(g.URL, "/") + path)
 		return c
 	}
 	c.Service = &admissionregistrationv1.ServiceReference{
-		Namespace: g.ServiceNamespace, Name: g.ServiceName, Port: new(g.ServicePort), Path: new(g.path()),
+		Namespace: g.ServiceNamespace, Name: g.ServiceName, Port: new(g.ServicePort), Path: new(path),
 	}
 	return c
-}
-
-func (g generator) path() string {
-	if g.CallSecret == "" {
-		return Path
-	}
-	return Path + "/" + g.CallSecret
 }
 
 func condition(name, expression string) admissionregistrationv1.MatchCondition {

@@ -2,14 +2,12 @@ package webhook
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,12 +49,8 @@ type HandlerOptions struct {
 	Timeout time.Duration
 	// Advice is what refusals tell people to do.
 	Advice Advice
-	// CallSecret returns what only the API server knows, or "": the path of its
-	// calls ends in it. Nil means "".
-	CallSecret func() string
-	// Trusted says that every caller is the API server, since the connection proves
-	// it (a client certificate).
-	Trusted bool
+	// Caller tells whether a call is the API server's: others use up no grants.
+	Caller Caller
 	// Observe is told of every answer, after it was decided and before it is
 	// sent. It must not block. Nil means nobody is.
 	Observe func(Answer)
@@ -71,8 +65,7 @@ type Handler struct {
 	reviewer *Reviewer
 	timeout  time.Duration
 	advice   Advice
-	secret   func() string
-	trusted  bool
+	caller   Caller
 	observe  func(Answer)
 	log      *slog.Logger
 	metrics  handlerMetrics
@@ -85,13 +78,10 @@ var _ http.Handler = (*Handler)(nil)
 // NewHandler returns a Handler.
 func NewHandler(opts HandlerOptions) *Handler {
 	h := &Handler{
-		reviewer: opts.Reviewer, timeout: opts.Timeout, advice: opts.Advice, secret: opts.CallSecret, trusted: opts.Trusted, observe: opts.Observe, log: opts.Log,
+		reviewer: opts.Reviewer, timeout: opts.Timeout, advice: opts.Advice, caller: opts.Caller, observe: opts.Observe, log: opts.Log,
 		metrics: newHandlerMetrics(opts.Registerer),
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 		held:    semaphore.NewWeighted(maxHeld),
-	}
-	if h.secret == nil {
-		h.secret = func() string { return "" }
 	}
 	if h.timeout <= 0 {
 		h.timeout = 10 * time.Second
@@ -137,7 +127,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		answer = h.reviewer.Undecodable(ctx, body, err)
 	} else {
-		answer = h.reviewer.Review(ctx, body, h.untrusted(r))
+		answer = h.reviewer.Review(ctx, body, h.caller.untrusted(r, Path))
 	}
 	if cap(body) <= keptBuffer { // nothing read from it is kept: decode copies
 		*buffer = body
@@ -146,23 +136,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.observe(answer)
 	h.respond(w, answer)
 	h.metrics.observe(answer, time.Since(start))
-}
-
-// untrusted says why a call cannot be believed to be the API server's, or "". A
-// call with another secret is answered like one with none: a secret that was
-// replaced must not stop the cluster.
-func (h *Handler) untrusted(r *http.Request) string {
-	secret := h.secret()
-	given := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, Path), "/")
-	switch {
-	case h.trusted:
-		return ""
-	case secret == "":
-		return "nothing proves that this call is the API server's (see server.clientCA)"
-	case subtle.ConstantTimeCompare([]byte(given), []byte(secret)) != 1:
-		return "this call did not come by the path that only the API server knows: if it did, its webhook configuration is out of date"
-	}
-	return ""
 }
 
 // budget is how long an answer may take: nine tenths of what the API server

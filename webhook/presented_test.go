@@ -91,7 +91,7 @@ func TestOnlyTheAPIServerIsTrusted(t *testing.T) {
 			d := &decider{}
 			reviewer := NewReviewer(ReviewerOptions{Decider: d, Lookup: nothingKnown(t), Cluster: "prod-eu"})
 			server := httptest.NewServer(NewHandler(HandlerOptions{
-				Reviewer: reviewer, CallSecret: func() string { return tt.secret }, Trusted: tt.trusted,
+				Reviewer: reviewer, Caller: Caller{Secret: func() string { return tt.secret }, Trusted: tt.trusted},
 			}))
 			t.Cleanup(server.Close)
 			code, _, _ := post(t, server.URL+tt.path, bytes.NewReader(recorded(map[string]any{"oldObject": thing(nil, nil)})))

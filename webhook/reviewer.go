@@ -227,3 +227,6 @@ func (r *Reviewer) complete(ctx context.Context, op *operation.Operation, need n
 		}
 	}
 }
+
+// KindOf says what kind of actor a user is. All doors have to agree on it.
+func (r *Reviewer) KindOf(name string) operation.ActorKind { return r.mapper.actorKind(name) }

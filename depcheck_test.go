@@ -71,6 +71,7 @@ var rules = map[string]rule{
 		onlyFor: []string{module + "/cmd"},
 	},
 	"console": not(opa, google),
+	"api":     not(surfaces, stores, kubernetes, google, opa, bbolt),
 	"cmd":     {},
 	"deploy":  {},
 	"docs":    {},

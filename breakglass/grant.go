@@ -71,7 +71,8 @@ func (u Use) repeats(op *operation.Operation, now time.Time) bool {
 }
 
 // Case is all that is recorded about one request. A grant that came as a token
-// has no request and no verdicts but revocations.
+// has no request and no verdicts but revocations; of one that is only presented
+// there are no more than these and its uses.
 type Case struct {
 	// Request is nil for an imported grant.
 	Request  *Request  `json:"request"`
@@ -88,6 +89,10 @@ func (c Case) ID() string {
 		return c.Request.ID
 	case c.Grant != nil:
 		return c.Grant.ID
+	case len(c.Verdicts) > 0:
+		return c.Verdicts[0].Request
+	case len(c.Uses) > 0:
+		return c.Uses[0].Grant
 	}
 	return ""
 }

@@ -25,6 +25,9 @@ func (d *Desk) Settle(ctx context.Context, id string) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
+	if c.Request == nil && c.Grant == nil { // only presented: there is nothing to note it on
+		return View{c, s}, nil
+	}
 	changed, err := d.store.SetStanding(ctx, id, s)
 	if err != nil {
 		return View{}, fmt.Errorf("note the standing of %s: %w", id, err)

@@ -47,8 +47,7 @@ func (d *Desk) checkVerdict(ctx context.Context, v Verdict) (Case, error) {
 	}
 	now := d.now()
 	s, err := d.Weigh(ctx, c, "", now)
-	// A token that was only presented here, and used, can be revoked.
-	if err != nil && !(errors.Is(err, ErrNotFound) && v.Kind == Revoke) {
+	if err != nil {
 		return c, err
 	}
 	if s.State.Ended() {
@@ -77,7 +76,7 @@ func (d *Desk) checkVerdict(ctx context.Context, v Verdict) (Case, error) {
 
 func (d *Desk) checkApproval(ctx context.Context, c Case, v Verdict, now time.Time) error {
 	if c.Request == nil {
-		return &Refusal{v.Request + " came as a token from " + c.Grant.Issuer + ": it was approved there"}
+		return &Refusal{v.Request + " came as a token: it was approved where it was issued"}
 	}
 	v.By = d.known(v.By)
 	why, err := d.mayApprove(ctx, *c.Request, v, nil, now)

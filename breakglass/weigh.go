@@ -84,7 +84,7 @@ func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, n
 		return s, nil
 	}
 	if c.Request == nil {
-		return d.weighImported(c, s, now)
+		return weighImported(c, s, now), nil
 	}
 	if d.over(c, now) {
 		s.State, s.Why = Expired, d.whenOver(c)
@@ -165,13 +165,14 @@ func (d *Desk) weighPending(s *Standing, c Case, w weighed, now time.Time) {
 
 // weighImported is Weigh for a grant that came as a token: who approved it was
 // for its issuer to judge, and the token's signature says that it did.
-func (d *Desk) weighImported(c Case, s Standing, now time.Time) (Standing, error) {
+func weighImported(c Case, s Standing, now time.Time) Standing {
 	if c.Grant == nil {
-		return s, ErrNotFound
+		s.State, s.Why = Void, "it was presented as a token, which is not kept here"
+		return s
 	}
 	s.Approvers, s.Needed = c.Grant.Approvers, len(c.Grant.Approvers)
 	weighTimes(&s, *c.Grant, c, now)
-	return s, nil
+	return s
 }
 
 // over reports whether the time of a case with a request is over, whatever was

@@ -1,5 +1,6 @@
 // Package ledger keeps what must be found later: the decision log, one JSON
-// object per line.
+// object per line, and in a bbolt file the break-glass cases and the outbox of
+// what people are to be told.
 package ledger
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 )
 
-// Log appends decision records. It may be used concurrently; a record is one
+// Log appends decisions and break-glass events. It may be used concurrently; a record is one
 // write, so that lines of several processes on one file do not mix (O_APPEND).
 type Log struct {
 	file io.Closer // nil if the writer is somebody else's
@@ -79,6 +80,11 @@ func (l *Log) Record(ctx context.Context, decision operation.Decision) error {
 	if err != nil {
 		return fmt.Errorf("encode decision %s: %w", decision.ID, err)
 	}
+	return l.append(ctx, text)
+}
+
+// append writes one line, of which text is all but the end.
+func (l *Log) append(ctx context.Context, text []byte) error {
 	written := make(chan error, 1)
 	select {
 	case l.lines <- line{append(text, '\n'), written}:
@@ -87,6 +93,7 @@ func (l *Log) Record(ctx context.Context, decision operation.Decision) error {
 	case <-ctx.Done():
 		return fmt.Errorf("write the decision log: nobody takes the records: %w", ctx.Err())
 	}
+	var err error
 	select {
 	case err = <-written:
 	case <-ctx.Done():

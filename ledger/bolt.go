@@ -1,0 +1,199 @@
+package ledger
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	// lockTimeout is how long Open waits for another process that has the file: one
+	// that is being replaced ends within it, and a mistake shows at once.
+	lockTimeout = time.Second
+	// DefaultMaxBytes is how large a ledger's file may become: a full outbox
+	// (MaxOutbox entries of about 2 KiB, 200 MiB), and 90 days of 500 cases of 10 KiB
+	// (450 MiB), with room for the pages that a write leaves free.
+	DefaultMaxBytes = 1 << 30
+)
+
+// Options says how a Ledger is kept. The zero value is fine.
+type Options struct {
+	// MaxBytes is how large the file may become; zero means DefaultMaxBytes. A write
+	// that does not fit is an error and changes nothing.
+	MaxBytes int
+}
+
+// Ledger is one bbolt file (https://github.com/etcd-io/bbolt) with break-glass
+// cases and the outbox. It may be used concurrently, by one process. What a
+// method has written when it returns nil is on disk. A write waits for its turn,
+// and a context that ends meanwhile does not call it off.
+//
+// Grants that came as tokens are kept with the token, which is verified again at
+// every use. Nobody but the actor whom a token names can use it, so that a stolen
+// file opens nothing; it is still readable by its owner only.
+type Ledger struct{ db *bbolt.DB }
+
+// The buckets of the file. A change of what is in them is a new version.
+var (
+	bucketMeta = []byte("meta")
+	// bucketCases has a bucket for each handle; see cases.go.
+	bucketCases = []byte("cases")
+	// bucketAges and bucketSubjects are indexes of the cases.
+	bucketAges     = []byte("cases-by-age")
+	bucketSubjects = []byte("cases-by-subject")
+	// bucketOutbox has the entries by number, bucketPending their numbers by
+	// deduplication key.
+	bucketOutbox  = []byte("outbox")
+	bucketPending = []byte("outbox-by-key")
+
+	buckets = [][]byte{bucketCases, bucketAges, bucketSubjects, bucketOutbox, bucketPending}
+
+	keyVersion = []byte("version")
+)
+
+// fileVersion is the version of the layout of the buckets.
+const fileVersion = 1
+
+// Open opens the ledger in a file, and makes the file if there is none. A file
+// that another process has, that is damaged, or that a newer version wrote is an
+// error, and stays as it is.
+func Open(path string, o Options) (*Ledger, error) {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	db, err := openFile(path, o)
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("open the ledger %s: another process has it", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the ledger %s: %w", path, err)
+	}
+	return &Ledger{db}, nil
+}
+
+// Close closes the file, after the transactions that are under way.
+func (l *Ledger) Close() error {
+	if err := l.db.Close(); err != nil {
+		return fmt.Errorf("close the ledger: %w", err)
+	}
+	return nil
+}
+
+// openFile opens a file and reads all of it once, so that damage shows at the
+// start and not in the middle of an incident.
+func openFile(path string, o Options) (_ *bbolt.DB, err error) {
+	var db *bbolt.DB
+	// bbolt panics on pages that make no sense, and reading past the end of a mapped
+	// file that was cut short is a fault. If that is in bbolt.Open, nothing can give
+	// the lock back before the process ends, which has no ledger to work with.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, r)
+		}
+		if err != nil && db != nil {
+			_ = db.Close() // gives the lock back; the error to tell is the first
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockTimeout, MaxSize: o.MaxBytes, FreelistType: bbolt.FreelistMapType, NoStatistics: true,
+	})
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	fresh := false
+	if err := db.View(func(tx *bbolt.Tx) (err error) { fresh, err = check(tx); return err }); err != nil {
+		return nil, err
+	}
+	if !fresh {
+		return db, nil
+	}
+	if err := db.Update(initialize); err != nil {
+		return nil, err
+	}
+	return db, syncFolder(filepath.Dir(path))
+}
+
+// errDamaged is what is wrong with a file that cannot be read.
+var errDamaged = errors.New("not a ledger, or damaged; move it away to begin a new one")
+
+// check reads a whole file, and reports whether it has just been made.
+func check(tx *bbolt.Tx) (fresh bool, err error) {
+	info, err := os.Stat(tx.DB().Path())
+	if err != nil {
+		return false, err
+	}
+	if tx.Size() > info.Size() {
+		return false, fmt.Errorf("%w: cut short", errDamaged)
+	}
+	if first, _ := tx.Cursor().First(); first == nil {
+		return true, nil
+	}
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		return false, errDamaged
+	}
+	version := meta.Get(keyVersion)
+	if len(version) != 4 {
+		return false, fmt.Errorf("%w: no version", errDamaged)
+	}
+	if v := binary.BigEndian.Uint32(version); v != fileVersion {
+		return false, fmt.Errorf("it is of version %d, this is a mollyguard that knows version %d", v, fileVersion)
+	}
+	for _, name := range buckets {
+		if tx.Bucket(name) == nil {
+			return false, fmt.Errorf("%w: no bucket %s", errDamaged, name)
+		}
+	}
+	if err := errors.Join(checkCases(tx), checkOutbox(tx)); err != nil {
+		return false, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return false, nil
+}
+
+func initialize(tx *bbolt.Tx) error {
+	for _, name := range buckets {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	meta, err := tx.CreateBucket(bucketMeta)
+	if err != nil {
+		return err
+	}
+	return meta.Put(keyVersion, binary.BigEndian.AppendUint32(nil, fileVersion))
+}
+
+// syncFolder makes a new file's name durable; bbolt sees to its content.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+func (l *Ledger) view(ctx context.Context, do func(tx *bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.db.View(do)
+}
+
+func (l *Ledger) update(ctx context.Context, do func(tx *bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.db.Update(do)
+}

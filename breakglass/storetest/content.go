@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 func (s *suite) allFieldsComeBack() {
@@ -48,7 +49,7 @@ func (s *suite) emptyFieldsComeBack() {
 	r := s.request(1, "alice@example.com")
 	r.Requester.Via, r.Requester.UID, r.Requester.Groups, r.Requester.Credential = "", "", nil, ""
 	r.Ticket, r.Decision, r.NotBefore = "", "", time.Time{}
-	r.Scope.Targets[0].UID, r.Scope.Targets[0].Namespace = "", ""
+	r.Scope.Targets[0] = operation.Reference{Ref: operation.KubernetesRef("prod-eu", "", "namespaces", "", "shop"), Kind: "Namespace", Name: "shop"}
 	v := s.verdict(1, breakglass.Approve, "bob@example.com")
 	v.By.Groups, v.By.Credential, v.Reason = nil, "", ""
 	g := s.grant(1, "alice@example.com")

@@ -130,6 +130,8 @@ func TestInstall(t *testing.T) {
 	step("the service account may do what it should and nothing else", func(t *testing.T) { s.testRights(t, plain) })
 	step("a role of the user's own adds to what the server may read", s.testAggregation)
 	step("replicas can agree by the Lease", s.testLease)
+	step("cases and keys can be kept, callers be recognized, rights be asked for", s.testBreakGlass)
+	step("people may do what their role says and no more", s.testPeople)
 
 	enforcing := startServer(t, plain, s.kubeconfig(t))
 	step("the server fills the Secret and makes its webhook configuration", func(t *testing.T) { s.testConfiguration(t, enforcing) })

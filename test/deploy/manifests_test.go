@@ -111,6 +111,7 @@ func parse(t testing.TB, text string) config.Configuration {
 func TestTheBaseConfigurationIsTheDefault(t *testing.T) {
 	want := config.Default()
 	want.Cluster = "my-cluster"
+	want.BreakGlass.Issuer = "mollyguard/my-cluster"
 	text := configMap(t, render(t, base), "mollyguard-config")[configFile]
 	if diff := cmp.Diff(want, parse(t, text)); diff != "" {
 		t.Errorf("the file against the defaults (-want +got):\n%s", diff)
@@ -220,12 +221,15 @@ func TestTheCertManagerOverlayUsesTheMountedCertificate(t *testing.T) {
 			t.Errorf("%q is in no mounted folder", file)
 		}
 	}
-	if secrets := all[corev1.Secret](t, objects, "Secret"); len(secrets) > 0 {
-		t.Errorf("there is still a Secret: %s", secrets[0].Name)
+	unused := config.Default().Certificates.Secret.Name
+	for _, secret := range all[corev1.Secret](t, objects, "Secret") {
+		if secret.Name == unused {
+			t.Errorf("there is still a Secret %s", unused)
+		}
 	}
 	for _, rule := range one[rbacv1.Role](t, objects, "Role").Rules {
-		if slices.Contains(rule.Resources, "secrets") {
-			t.Errorf("there is still a right to Secrets: %+v", rule)
+		if slices.Contains(rule.Resources, "secrets") && (len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, unused)) {
+			t.Errorf("there is still a right to the Secret %s: %+v", unused, rule)
 		}
 	}
 	var names []string
@@ -257,13 +261,18 @@ func mounts(t *testing.T, objects []*unstructured.Unstructured, path string) boo
 	return false
 }
 
-func TestTheSecretHasNoData(t *testing.T) {
-	secret := one[corev1.Secret](t, render(t, base), "Secret")
-	if secret.Data != nil || secret.StringData != nil {
-		t.Error("applying it again would overwrite what the server keeps in it")
+func TestTheSecretsHaveNoData(t *testing.T) {
+	defaults := config.Default()
+	got := map[config.Secret]bool{}
+	for _, secret := range all[corev1.Secret](t, render(t, base), "Secret") {
+		if secret.Data != nil || secret.StringData != nil {
+			t.Errorf("applying %s again would overwrite what the server keeps in it", secret.Name)
+		}
+		got[config.Secret{Namespace: secret.Namespace, Name: secret.Name}] = true
 	}
-	if want := config.Default().Certificates.Secret; secret.Name != want.Name || secret.Namespace != want.Namespace {
-		t.Errorf("it is %s/%s, the server's default is %+v", secret.Namespace, secret.Name, want)
+	want := map[config.Secret]bool{defaults.Certificates.Secret: true, defaults.BreakGlass.Keys.Secret: true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the server's defaults against the Secrets (-want +got):\n%s", diff)
 	}
 }
 

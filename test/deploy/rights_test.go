@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,7 +20,14 @@ func (r right) String() string {
 	return fmt.Sprintf("%s %s/%s %s/%s", r.verb, r.group, r.resource, r.namespace, r.name)
 }
 
-// rights takes the rules of the manifests apart.
+// split takes a subresource off the resource.
+func (r right) split() (resource, subresource string) {
+	resource, subresource, _ = strings.Cut(r.resource, "/")
+	return resource, subresource
+}
+
+// rights takes the rules of the manifests apart: of the roles that the server has,
+// by itself or through one that is put together from others.
 func rights(t *testing.T, objects []*unstructured.Unstructured) []right {
 	t.Helper()
 	var list []right
@@ -42,8 +48,14 @@ func rights(t *testing.T, objects []*unstructured.Unstructured) []right {
 			}
 		}
 	}
+	bound := map[string]bool{}
+	for _, binding := range all[rbacv1.ClusterRoleBinding](t, objects, "ClusterRoleBinding") {
+		bound[binding.RoleRef.Name] = true
+	}
 	for _, role := range all[rbacv1.ClusterRole](t, objects, "ClusterRole") {
-		add("", role.Rules)
+		if bound[role.Name] || role.Labels["mollyguard.dev/aggregate-to-reader"] == "true" {
+			add("", role.Rules)
+		}
 	}
 	role := one[rbacv1.Role](t, objects, "Role")
 	add(role.Namespace, role.Rules)
@@ -53,16 +65,7 @@ func rights(t *testing.T, objects []*unstructured.Unstructured) []right {
 // may asks the API server whether the service account has a right.
 func (s *site) may(ctx context.Context, t *testing.T, r right) (bool, error) {
 	t.Helper()
-	resource, subresource, _ := strings.Cut(r.resource, "/")
-	review, err := s.clients(t, s.robot).AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb: r.verb, Group: r.group, Resource: resource, Subresource: subresource, Namespace: r.namespace, Name: r.name,
-		}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return false, err
-	}
-	return review.Status.Allowed, nil
+	return s.mayAs(ctx, t, s.robot, r)
 }
 
 func (s *site) testRights(t *testing.T, objects []*unstructured.Unstructured) {
@@ -78,11 +81,13 @@ func (s *site) testRights(t *testing.T, objects []*unstructured.Unstructured) {
 		admission     = "admissionregistration.k8s.io"
 		coordination  = "coordination.k8s.io"
 		authorization = "rbac.authorization.k8s.io"
+		breakGlass    = "mollyguard.dev"
 	)
 	for _, r := range []right{
 		// Secrets: its own and no other, not even of that name elsewhere.
 		{"get", "", "secrets", namespace, "another"},
 		{"get", "", "secrets", shop, "mollyguard-certificates"},
+		{"get", "", "secrets", shop, "mollyguard-break-glass"},
 		{"update", "", "secrets", namespace, "another"},
 		{"delete", "", "secrets", namespace, "mollyguard-certificates"},
 		{"create", "", "secrets", namespace, ""},
@@ -99,6 +104,14 @@ func (s *site) testRights(t *testing.T, objects []*unstructured.Unstructured) {
 		{"delete", coordination, "leases", namespace, "mollyguard"},
 		{"update", coordination, "leases", "kube-system", "mollyguard"},
 		{"create", coordination, "leases", "kube-system", ""},
+		// Break glass: what was asked, said and granted is not changed, and the
+		// server approves nothing.
+		{"update", breakGlass, "breakglassrequests", "", ""},
+		{"patch", breakGlass, "breakglassverdicts", "", ""},
+		{"update", breakGlass, "grants", "", ""},
+		{"deletecollection", breakGlass, "grants", "", ""},
+		{"approve", breakGlass, "breakglassrequests", "", ""},
+		{"update", "apiextensions.k8s.io", "customresourcedefinitions", "", "grants.mollyguard.dev"},
 		// What it guards it only reads, one by one.
 		{"list", "", "pods", shop, ""},
 		{"watch", "apps", "deployments", shop, ""},
@@ -169,9 +182,10 @@ func (s *site) testUse(t *testing.T, objects []*unstructured.Unstructured) {
 }
 
 func uses(e *auditv1.Event, r right) bool {
-	if e.User.Username != account || e.ObjectRef == nil || e.ObjectRef.Subresource != "" {
+	if e.User.Username != account || e.ObjectRef == nil {
 		return false
 	}
-	return e.Verb == r.verb && e.ObjectRef.APIGroup == r.group && e.ObjectRef.Resource == r.resource &&
+	resource, subresource := r.split()
+	return e.Verb == r.verb && e.ObjectRef.APIGroup == r.group && e.ObjectRef.Resource == resource && e.ObjectRef.Subresource == subresource &&
 		(r.namespace == "" || r.namespace == e.ObjectRef.Namespace) && (r.name == "" || r.name == e.ObjectRef.Name)
 }

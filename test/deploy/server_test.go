@@ -33,7 +33,7 @@ type server struct {
 // with stop, or at the latest with the test.
 func startServer(t *testing.T, objects []*unstructured.Unstructured, kubeconfig string) *server {
 	t.Helper()
-	addresses := freeAddresses(t, 2)
+	addresses := freeAddresses(t, 3)
 	s := &server{url: "https://" + addresses[0], status: "http://" + addresses[1]}
 
 	var file map[string]any
@@ -44,6 +44,7 @@ func startServer(t *testing.T, objects []*unstructured.Unstructured, kubeconfig 
 		"kubernetes.webhook.url": s.url,
 		"server.address":         addresses[0],
 		"server.statusAddress":   addresses[1],
+		"api.address":            addresses[2],
 		"server.shutdownDelay":   "100ms", // no Service has to notice
 		// An example of the file, switched on: it guards itself.
 		"production.names": []any{"mollyguard"},

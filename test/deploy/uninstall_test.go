@@ -46,7 +46,9 @@ func (s *site) testUninstall(t *testing.T, objects []*unstructured.Unstructured,
 	await(t, "every webhook to fail open", func(ctx context.Context) (bool, error) {
 		policies, err := s.failurePolicies(ctx)
 		for name, policy := range policies {
-			if policy != admissionregistrationv1.Ignore {
+			// What guards the records of break glass stays closed: nothing of the
+			// cluster's own waits for it.
+			if policy != admissionregistrationv1.Ignore && name != "cases.mollyguard.dev" {
 				return false, fmt.Errorf("%s does not", name)
 			}
 		}

@@ -28,5 +28,5 @@ FROM ${RUNTIME}
 COPY --from=build /out/mollyguard /mollyguard
 # By number: runAsNonRoot cannot tell from a name.
 USER 65532:65532
-EXPOSE 8443 8080
+EXPOSE 8443 8080 9443
 ENTRYPOINT ["/mollyguard"]

@@ -151,7 +151,7 @@ func (e *Engine) succeeded(set *Set, changed bool) {
 	e.status.Unlock()
 	if changed || recovered {
 		e.metrics.loaded(set, e.now())
-		e.log.Info("policies in use", "digest", set.digest, "policies", len(set.policies))
+		e.log.Info("policies in use", "package", set.contract.Package, "digest", set.digest, "policies", len(set.policies))
 	}
 }
 

@@ -3,7 +3,9 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,7 +121,7 @@ func (s *site) testPeople(t *testing.T) {
 	read := func(resource string) []string {
 		return []string{"get " + resource, "list " + resource, "watch " + resource}
 	}
-	requester := slices.Concat(read(requests), read(verdicts), read(grants), []string{"create " + requests, "create " + verdicts, "create " + grants})
+	requester := slices.Concat(read(requests), read(verdicts), read(grants), read(uses), []string{"create " + requests, "create " + verdicts, "create " + grants})
 	for role, want := range map[string][]string{
 		"mollyguard-requester": requester,
 		"mollyguard-approver":  append(slices.Clone(requester), "approve "+requests, "revoke "+requests),
@@ -186,4 +188,41 @@ func (s *site) mayAs(ctx context.Context, t *testing.T, user *rest.Config, r rig
 		return false, err
 	}
 	return review.Status.Allowed, nil
+}
+
+// testNoWebhook forges an approval while no webhook is called: the admission policy
+// of the manifests refuses it.
+func (s *site) testNoWebhook(t *testing.T) {
+	const mallory = "mallory@example.com"
+	user, err := s.User(mallory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Grant(t.Context(), mallory, "mollyguard-requester"); err != nil {
+		t.Fatal(err)
+	}
+	httpClient, err := rest.HTTPClientFor(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := kube.NewClient(user, httpClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := kube.NewStore(kube.StoreOptions{Client: c, Cluster: "my-cluster"})
+	bob := operation.Actor{Identity: operation.Identity{Name: "bob@example.com", Kind: operation.Human}}
+	forged := breakglass.Verdict{Request: "bg-0000-0001", Kind: breakglass.Approve, By: bob, Door: breakglass.DoorKubernetes}
+	await(t, "the admission policy to be in force", func(ctx context.Context) (bool, error) {
+		err := store.CreateVerdict(ctx, forged)
+		if err == nil || errors.Is(err, breakglass.ErrExists) { // written before it was
+			forged.Reason += "again"
+			forged.Request = fmt.Sprintf("bg-0000-%04d", len(forged.Reason))
+			return false, nil
+		}
+		return strings.Contains(err.Error(), "spec.by.name: everybody speaks for themselves"), err
+	})
+	forged.By.Name, forged.Door = mallory, breakglass.DoorAPI
+	if err := store.CreateVerdict(t.Context(), forged); err == nil || !strings.Contains(err.Error(), "spec.door") {
+		t.Errorf("a verdict that pretends to come from the server: %v", err)
+	}
 }

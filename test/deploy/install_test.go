@@ -132,6 +132,7 @@ func TestInstall(t *testing.T) {
 	step("replicas can agree by the Lease", s.testLease)
 	step("cases and keys can be kept, callers be recognized, rights be asked for", s.testBreakGlass)
 	step("people may do what their role says and no more", s.testPeople)
+	step("nobody speaks for another, though no webhook is called", s.testNoWebhook)
 
 	enforcing := startServer(t, plain, s.kubeconfig(t))
 	step("the server fills the Secret and makes its webhook configuration", func(t *testing.T) { s.testConfiguration(t, enforcing) })
@@ -150,19 +151,29 @@ func TestInstall(t *testing.T) {
 func (s *site) apply(t *testing.T, objects []*unstructured.Unstructured, dryRun ...string) {
 	t.Helper()
 	for _, object := range objects {
-		mapping, err := s.mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
-		if err != nil {
-			t.Fatal(err)
-		}
 		data, err := json.Marshal(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.dynamic.Resource(mapping.Resource).Namespace(object.GetNamespace()).Patch(t.Context(), object.GetName(), types.ApplyPatchType, data,
+		if _, err := s.resource(t, object).Patch(t.Context(), object.GetName(), types.ApplyPatchType, data,
 			metav1.PatchOptions{FieldManager: "test", FieldValidation: metav1.FieldValidationStrict, DryRun: dryRun}); err != nil {
 			t.Errorf("%s %s: %v", object.GetKind(), object.GetName(), err)
 		}
 	}
+}
+
+// resource is where an object is, as kubectl finds it: kustomize gives a namespace
+// to kinds that it does not know for cluster-scoped.
+func (s *site) resource(t *testing.T, object *unstructured.Unstructured) dynamic.ResourceInterface {
+	t.Helper()
+	mapping, err := s.mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mapping.Scope.Name() == meta.RESTScopeNameRoot {
+		return s.dynamic.Resource(mapping.Resource)
+	}
+	return s.dynamic.Resource(mapping.Resource).Namespace(object.GetNamespace())
 }
 
 func (s *site) testApply(t *testing.T, objects []*unstructured.Unstructured) {

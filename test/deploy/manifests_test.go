@@ -335,7 +335,7 @@ func TestEverySelectorFitsThePods(t *testing.T) {
 	for _, port := range deployment.Spec.Template.Spec.Containers[0].Ports {
 		ports[port.Name] = ":" + portText(port.ContainerPort)
 	}
-	if diff := cmp.Diff(map[string]string{"https": defaults.Server.Address, "status": defaults.Server.StatusAddress}, ports); diff != "" {
+	if diff := cmp.Diff(map[string]string{"https": defaults.Server.Address, "status": defaults.Server.StatusAddress, "api": defaults.API.Address}, ports); diff != "" {
 		t.Errorf("where the server listens against the container's ports (-want +got):\n%s", diff)
 	}
 	for _, port := range service.Spec.Ports {

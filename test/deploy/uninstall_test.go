@@ -69,11 +69,7 @@ func (s *site) testUninstall(t *testing.T, objects []*unstructured.Unstructured,
 	s.shell(t, commands[rest])
 
 	for _, object := range objects {
-		mapping, err := s.mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = s.dynamic.Resource(mapping.Resource).Namespace(object.GetNamespace()).Get(t.Context(), object.GetName(), metav1.GetOptions{})
+		_, err := s.resource(t, object).Get(t.Context(), object.GetName(), metav1.GetOptions{})
 		if !apierrors.IsNotFound(err) {
 			t.Errorf("%s %s is left: %v", object.GetKind(), object.GetName(), err)
 		}

@@ -43,6 +43,12 @@ test: ## Run all tests, with the real control plane
 race: ## Run the tests that need no control plane under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $$($(GO) list ./... | grep -v /test/)
 
+.PHONY: race-grants
+race-grants: ## Race 200 deletes for one use of a grant on three servers, 50 times, under the race detector
+	$(with_controlplane) CGO_ENABLED=1 GOFLAGS=-race MOLLYGUARD_ROUNDS=$(ROUNDS) \
+		$(GO) test -v -run TestOfManyWhoRaceForOneUseOneGetsIt -count 1 -timeout 60m ./test/e2e
+ROUNDS ?= 50
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME each
 	@for package in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

@@ -35,6 +35,9 @@ const (
 	MaxTargets = 64
 	MaxObjects = 256
 	MaxName    = 512
+	// MaxLife is how long after it was made a request or a grant can matter: a token
+	// is good for seven days at most (MaxTokenLife), and a request for less.
+	MaxLife = 8 * 24 * time.Hour
 	// MinDuration is the shortest time a grant can be asked for.
 	MinDuration = time.Minute
 )

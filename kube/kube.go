@@ -19,11 +19,12 @@ import (
 )
 
 // The client's own limits. The webhook asks for one object in a scale or an
-// eviction; 100 a second is a large drain, and the API server has limits of its
-// own (API Priority and Fairness).
+// eviction, and up to ten times where a grant may be used; 40 of those a second is
+// a large drain under a grant, and the API server has limits of its own (API
+// Priority and Fairness).
 const (
-	clientQPS   = 100
-	clientBurst = 200
+	clientQPS   = 400
+	clientBurst = 800
 )
 
 // Connect returns how to reach a cluster: by a kubeconfig file if one is named,

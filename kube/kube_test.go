@@ -54,7 +54,7 @@ func TestAKubeconfigSaysHowToReachTheCluster(t *testing.T) {
 		Burst                  int
 		InCluster              bool
 	}
-	want := connection{Host: "https://10.0.0.1:6443", Token: "t", UserAgent: "mollyguard/v1", QPS: 100, Burst: 200}
+	want := connection{Host: "https://10.0.0.1:6443", Token: "t", UserAgent: "mollyguard/v1", QPS: 400, Burst: 800}
 	got := connection{config.Host, config.BearerToken, config.UserAgent, config.QPS, config.Burst, inCluster}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("connection (-want +got):\n%s", diff)

@@ -51,7 +51,8 @@ func (s *Store) Case(ctx context.Context, id string) (breakglass.Case, error) {
 }
 
 // CasesOf implements breakglass.Store. It asks the cache first. Who has a request
-// or a grant there is looked up in the API server; who has none is too, since the
+// or a grant there that may still matter is looked up in the API server; who has
+// none is too, since the
 // cache may lag behind, but only as often as StoreOptions.Limit allows. Beyond
 // that the cache's answer is taken: denials come in storms, grants are rare, and
 // what the cache does not know yet it knows a moment later, when the operation is
@@ -97,8 +98,13 @@ func (s *Store) worthAsking(ctx context.Context, labelled client.MatchingLabels)
 	}
 	for _, o := range Watched() {
 		list := metadataList(o.GetObjectKind().GroupVersionKind().Kind)
-		if err := s.cache.List(ctx, list, labelled, client.Limit(1)); err != nil || len(list.Items) > 0 {
+		if err := s.cache.List(ctx, list, labelled); err != nil {
 			return true
+		}
+		for _, item := range list.Items {
+			if s.now().Sub(item.CreationTimestamp.Time) < breakglass.MaxLife {
+				return true
+			}
 		}
 	}
 	return s.limit.Allow()

@@ -50,6 +50,16 @@ func TestMain(m *testing.M) {
 
 func newWorld(t *testing.T, config string, args ...string) *world {
 	t.Helper()
+	w := prepareWorld(t)
+	w.opts.Config, w.opts.Args = config, args
+	w.start(t)
+	t.Cleanup(func() { w.server.Kill() })
+	return w
+}
+
+// prepareWorld is newWorld without a server.
+func prepareWorld(t *testing.T) *world {
+	t.Helper()
 	w := &world{Cluster: cluster.ForTest(t, cluster.Options{})}
 	w.admin = w.Admin()
 	var err error
@@ -71,9 +81,7 @@ func newWorld(t *testing.T, config string, args ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.opts = server.Options{Binary: binary, Kubeconfig: kubeconfig, Dir: dir, Config: config, Args: args}
-	w.start(t)
-	t.Cleanup(func() { w.server.Kill() })
+	w.opts = server.Options{Binary: binary, Kubeconfig: kubeconfig, Dir: dir}
 	return w
 }
 

@@ -5,6 +5,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,16 +27,28 @@ import (
 // second.
 const startTimeout = 30 * time.Second
 
-// Options says how a server runs. Binary, Kubeconfig and Dir are required.
+// Options says how a server runs. Binary and Dir are required.
 type Options struct {
 	// Binary is the path of mollyguard; see Build.
 	Binary string
-	// Kubeconfig is the path of the file for the cluster.
+	// Kubeconfig is the path of the file for the cluster; empty means that there is
+	// none.
 	Kubeconfig string
 	// Dir is an existing folder for certificates, configuration and logs. A
 	// server that is started again in the same folder has the same certificates
 	// and the same address.
 	Dir string
+	// WebhookName is the name of the webhook configuration; empty means mollyguard.
+	WebhookName string
+	// TimeoutSeconds is how long the API server waits for an answer; zero means 5.
+	TimeoutSeconds int
+	// URL is where the API server finds the server; empty means where it listens.
+	URL string
+	// Certificates is the folder of the certificate authority, which replicas
+	// share; empty means one in Dir.
+	Certificates string
+	// DecisionLog is the file of decisions; empty means one in Dir.
+	DecisionLog string
 	// Config is YAML that is added to the configuration file.
 	Config string
 	// Args are added to the command line.
@@ -111,22 +124,35 @@ kind: Configuration
 cluster: prod-eu
 kubernetes:
   webhook:
-    url: https://%s
+    name: %s
+    timeoutSeconds: %d
+    url: %s
 server:
-  address: %[1]s
+  address: %s
   statusAddress: %s
   shutdownDelay: 0s
 certificates:
   directory: %s
 decisionLog:
   path: %s
-%s`, s.admission, s.status, filepath.Join(s.opts.Dir, "certificates"), s.decisionLog(), s.opts.Config)
+%s`, cmp.Or(s.opts.WebhookName, "mollyguard"), cmp.Or(s.opts.TimeoutSeconds, 5), cmp.Or(s.opts.URL, "https://"+s.admission), s.admission, s.status,
+		cmp.Or(s.opts.Certificates, filepath.Join(s.opts.Dir, "certificates")), s.decisionLog(), s.opts.Config)
 }
 
-func (s *Server) decisionLog() string { return filepath.Join(s.opts.Dir, "decisions.jsonl") }
+func (s *Server) decisionLog() string {
+	return cmp.Or(s.opts.DecisionLog, filepath.Join(s.opts.Dir, "decisions.jsonl"))
+}
+
+// Admission is where the server listens for the API server.
+func (s *Server) Admission() string { return s.admission }
 
 func (s *Server) run(config string) error {
-	args := append([]string{"serve", "--config", config, "--kubeconfig", s.opts.Kubeconfig}, s.opts.Args...)
+	args := append([]string{"serve", "--config", config}, s.opts.Args...)
+	if s.opts.Kubeconfig != "" {
+		args = append(args, "--kubeconfig", s.opts.Kubeconfig)
+	} else {
+		args = append(args, "--no-cluster")
+	}
 	s.command = exec.Command(s.opts.Binary, args...)
 	s.command.Stdout, s.command.Stderr = s.talk, s.talk
 	dieWithParent(s.command)
@@ -165,6 +191,9 @@ func (s *Server) ready(ctx context.Context) error {
 	if text, err := s.get(ctx, "/readyz"); err != nil {
 		return fmt.Errorf("%w: %s", err, text)
 	}
+	if s.opts.Kubeconfig == "" {
+		return nil
+	}
 	count, err := s.Metric(ctx, `mollyguard_webhook_configuration_checks_total{result="success"}`)
 	if err == nil && count == 0 {
 		err = errors.New("the webhook configuration has not been applied")
@@ -174,6 +203,9 @@ func (s *Server) ready(ctx context.Context) error {
 
 // Readyz returns what /readyz says, and an error if it is not 200.
 func (s *Server) Readyz(ctx context.Context) (string, error) { return s.get(ctx, "/readyz") }
+
+// Metrics returns what /metrics says.
+func (s *Server) Metrics(ctx context.Context) (string, error) { return s.get(ctx, "/metrics") }
 
 // Metric returns the value of one series, NAME{LABELS}, or the sum of all series
 // of a metric, NAME.
@@ -227,6 +259,12 @@ func (s *Server) Decisions() ([]operation.Decision, error) {
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		var event struct {
+			Event string `json:"event"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &event); err == nil && event.Event != "" {
+			continue // a step of break glass
+		}
 		var d operation.Decision
 		if err := json.Unmarshal(lines.Bytes(), &d); err != nil {
 			return nil, fmt.Errorf("decision log: %w", err)

@@ -1,0 +1,160 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// says fails unless what a program said has a text.
+func says(t *testing.T, got, want string) {
+	t.Helper()
+	if !strings.Contains(strings.Join(strings.Fields(got), " "), want) {
+		t.Errorf("said\n%s\nwant …%s…", got, want)
+	}
+}
+
+func TestASecondPersonOpensExactlyOneThingOnce(t *testing.T) {
+	w := newBreakGlassWorld(t)
+	w.shop(t, "shop", "")
+
+	refused := w.kubectl(t, "-n", "shop", "delete", "deployment", "web")
+	says(t, refused.Stderr, "kubectl mollyguard request delete k8s://prod-eu/apps/deployments/shop/web --reason 'why'")
+
+	// The command that the refusal has, as it stands.
+	handle := w.request(t, "delete", "k8s://prod-eu/apps/deployments/shop/web")
+	says(t, w.kubectl(t, "-n", "shop", "delete", "deployment", "web").Stderr, handle+": pending: 0 of 1 approvals")
+
+	self := w.mollyguard(t, w.alice, "approve", handle)
+	says(t, self.Stderr, "nobody approves their own request")
+	if self.ExitCode != 3 {
+		t.Errorf("approving one's own request ends with %d", self.ExitCode)
+	}
+	w.approve(t, handle)
+
+	// Not another verb, not another object, and nothing for Bob.
+	says(t, w.kubectl(t, "-n", "shop", "scale", "deployment", "web", "--replicas=0").Stderr, handle+": it is for delete, not for scale-to-zero")
+	if got := w.kubectl(t, "-n", "shop", "delete", "configmap", "settings"); got.ExitCode == 0 {
+		t.Error("the grant opened another object")
+	}
+
+	// The preflight uses nothing up.
+	for range 2 {
+		dry := w.kubectl(t, "-n", "shop", "delete", "deployment", "web", "--dry-run=server")
+		if dry.ExitCode != 0 {
+			t.Fatalf("preflight: %s", dry.Stderr)
+		}
+		says(t, dry.Stderr, "grant "+handle+" would allow this")
+	}
+	deleted := w.kubectl(t, "-n", "shop", "delete", "deployment", "web", "--wait=false")
+	if deleted.ExitCode != 0 {
+		t.Fatalf("with a grant: %s", deleted.Stderr)
+	}
+	says(t, deleted.Stderr, "allowed by grant "+handle)
+	w.eventually(t, "the Deployment to be gone", func() error {
+		_, err := w.clients.AppsV1().Deployments("shop").Get(t.Context(), "web", metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("it is there, or %w", err)
+		}
+		return nil
+	})
+
+	// Made anew under the same name it is another object, and the grant is used up.
+	w.shop(t, "shop", "")
+	again := w.kubectl(t, "-n", "shop", "delete", "deployment", "web")
+	if again.ExitCode == 0 {
+		t.Error("a second delete went through")
+	}
+	says(t, again.Stderr, "it is for the Deployment of that name with uid")
+	w.eventually(t, "the state to be shown", func() error {
+		if got := w.mollyguard(t, w.alice, "show", handle); !strings.Contains(got.Stdout, "used up: delete of") {
+			return fmt.Errorf("%s%s", got.Stdout, got.Stderr)
+		}
+		return nil
+	})
+}
+
+func TestAPodIsDeletedByForceWithASingleUse(t *testing.T) {
+	w := newBreakGlassWorld(t)
+	w.shop(t, "shop", "")
+	pod := w.waitForPods(t, "shop", "app=web", 2)[0]
+	handle := w.request(t, "--for", "kubectl -n shop delete pod "+pod+" --force --grace-period=0")
+	w.approve(t, handle)
+	w.eventually(t, "the grant", func() error {
+		got := w.kubectl(t, "-n", "shop", "delete", "pod", pod, "--force", "--grace-period=0", "--dry-run=server")
+		if got.ExitCode != 0 {
+			return fmt.Errorf("%s", got.Stderr)
+		}
+		return nil
+	})
+	got := w.kubectl(t, "-n", "shop", "delete", "pod", pod, "--force", "--grace-period=0")
+	if got.ExitCode != 0 {
+		t.Errorf("kubectl delete --force: %s", got.Stderr)
+	}
+	uses := strings.Fields(w.kubectlAdmin(t, "get", "breakglassuses", "-o", "name"))
+	if len(uses) != 1 {
+		t.Errorf("uses: %v", uses)
+	}
+}
+
+func TestNobodyWritesBreakGlassObjectsForOthers(t *testing.T) {
+	w := newBreakGlassWorld(t)
+	w.shop(t, "shop", "")
+	handle := w.request(t, "delete", "k8s://prod-eu/apps/deployments/shop/web")
+	w.approve(t, handle)
+	w.eventually(t, "the grant", func() error {
+		if names := w.kubectlAdmin(t, "get", "grants", "-o", "name"); !strings.Contains(names, handle) {
+			return fmt.Errorf("there is %q", names)
+		}
+		return nil
+	})
+	// Mallory may do everything with these objects that RBAC can allow.
+	const mallory = "mallory@example.com"
+	config, err := w.User(mallory, "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.apply(t, `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: everything-of-break-glass}
+rules: [{apiGroups: [mollyguard.dev], resources: ["*"], verbs: [get, list, create, update, patch, delete, deletecollection]}]
+`)
+	if err := w.Grant(t.Context(), mallory, "everything-of-break-glass"); err != nil {
+		t.Fatal(err)
+	}
+	exported := func(kind, name string, edits ...string) string {
+		return strings.NewReplacer(edits...).Replace(w.kubectlAdmin(t, "get", kind, name, "-o", "yaml"))
+	}
+	verdict := strings.TrimSpace(strings.TrimPrefix(w.kubectlAdmin(t, "get", "breakglassverdicts", "-o", "name"), "breakglassverdict.mollyguard.dev/"))
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		name, manifest string
+		args           []string
+		want           string
+	}{
+		{"a request in Alice's name", exported("breakglassrequest", handle, handle, "bg-0000-0000"), nil, "everybody speaks for themselves"},
+		{"an approval in Bob's name", exported("breakglassverdict", verdict, handle, "bg-0000-0000"), nil, "everybody speaks for themselves"},
+		{"a grant without a token", exported("grant", handle, handle, "bg-0000-0000"), nil, "only mollyguard issues grants"},
+		{"a label on a grant", "", []string{"label", "grant", handle, "a=b"}, "break-glass objects are written once"},
+		{"a longer time", "", []string{"patch", "grant", handle, "--type=merge", "-p", `{"spec":{"expires":"2099-01-01T00:00:00Z"}}`}, "a grant is not changed"},
+		{"a state", "", []string{"patch", "breakglassrequest", handle, "--subresource=status", "--type=merge", "-p", `{"status":{"state":"Active"}}`}, "break-glass objects are written once"},
+		{"a verdict gone", "", []string{"delete", "breakglassverdict", verdict}, "break-glass objects are written once"},
+		{"all uses gone", "", []string{"delete", "breakglassrequests", "--all"}, "break-glass objects are written once"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := tt.args
+			if tt.manifest != "" {
+				args = []string{"create", "-f", writeFile(t, dir, tt.manifest)}
+			}
+			got := w.as(t, config, args...)
+			if got.ExitCode == 0 {
+				t.Errorf("done: %s", got.Stdout)
+			}
+			says(t, got.Stderr, tt.want)
+		})
+	}
+}

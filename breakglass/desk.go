@@ -81,6 +81,10 @@ type Desk struct {
 
 	entropyLock sync.Mutex
 	entropy     io.Reader
+
+	sweeping sync.Mutex
+	// ended are the cases that a sweep found nothing left to do for.
+	ended map[string]bool
 }
 
 // NewDesk returns a Desk.

@@ -1,6 +1,7 @@
 package breakglass
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mollyguard/mollyguard/operation"
@@ -117,6 +118,11 @@ func (c Case) Subject() string {
 		return c.Request.Subject
 	}
 	return ""
+}
+
+// stopped reports whether somebody denied or revoked it.
+func (c Case) stopped() bool {
+	return slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve })
 }
 
 // used counts the uses that were not given back.

@@ -40,8 +40,7 @@ func (d *Desk) Settle(ctx context.Context, id string) (View, error) {
 
 // issue makes the grant of a case if it is approved and has none.
 func (d *Desk) issue(ctx context.Context, c Case, now time.Time) (Case, error) {
-	stopped := slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve })
-	if c.Request == nil || c.Grant != nil || stopped || d.over(c, now) {
+	if c.Request == nil || c.Grant != nil || c.stopped() || d.over(c, now) {
 		return c, nil
 	}
 	r := *c.Request

@@ -57,7 +57,7 @@ func (d *Desk) known(actor operation.Actor) operation.Actor {
 // people approve, and only under names that cannot be taken for another's.
 func mayJudge(by operation.Actor) error {
 	if by.Kind != operation.Human {
-		return fmt.Errorf("%s is a %s: only people approve", operation.Printable(by.Name), by.Kind)
+		return fmt.Errorf("%s is of kind %q: only people approve", operation.Printable(by.Name), by.Kind)
 	}
 	if strings.HasPrefix(by.Name, "system:") {
 		return fmt.Errorf("%s is not a person's name: only people approve", operation.Printable(by.Name))

@@ -29,7 +29,7 @@ func (d *Desk) Token(ctx context.Context, actor operation.Actor, id string) (ope
 	}
 	token, err := d.keys.Sign(ctx, *v.Grant)
 	if err != nil {
-		return operation.Secret{}, err
+		return operation.Secret{}, d.refusedOn(ctx, actor, v.Case, err)
 	}
 	return token, d.note(ctx, d.eventOn(v.Case, EventTokenIssued, actor, "signed by "+d.keys.Issuer()))
 }

@@ -52,7 +52,7 @@ func (d *Desk) Request(ctx context.Context, actor operation.Actor, p Proposal) (
 		if err := d.NoteRequest(ctx, r); err != nil {
 			return View{}, err
 		}
-		return d.View(ctx, r.ID)
+		return d.Settle(ctx, r.ID)
 	}
 	return View{}, errors.New("keep the request: no free handle found")
 }
@@ -100,6 +100,9 @@ func (d *Desk) CheckRequest(ctx context.Context, r Request) error {
 	if !allowed {
 		return &Refusal{why}
 	}
+	if err := d.checkOpen(ctx, r); err != nil {
+		return err
+	}
 	answer, err := d.demands(ctx, StageRequest, r, "", true, nil, now)
 	if err != nil {
 		return err
@@ -113,3 +116,25 @@ func (d *Desk) CheckRequest(ctx context.Context, r Request) error {
 // isMachine reports whether a name is a Kubernetes service account's
 // (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/).
 func isMachine(name string) bool { return serviceAccount.MatchString(name) }
+
+// maxOpen is how many requests of one person for one subject may be open at once:
+// more than anybody can have looked at, and few enough that a denial, which goes
+// through all of them, is quick.
+const maxOpen = 20
+
+func (d *Desk) checkOpen(ctx context.Context, r Request) error {
+	cases, err := d.store.CasesOf(ctx, r.Subject)
+	if err != nil {
+		return fmt.Errorf("count open requests: %w", err)
+	}
+	now, open := d.now(), 0
+	for _, c := range cases {
+		if c.Request != nil && c.Request.Requester.Name == r.Requester.Name && !d.over(c, now) && !c.stopped() {
+			open++
+		}
+	}
+	if open >= maxOpen {
+		return &Refusal{fmt.Sprintf("there are %d open requests of yours for %s: end some with kubectl mollyguard deny", open, operation.Printable(r.Subject))}
+	}
+	return nil
+}

@@ -126,9 +126,10 @@ func (s Scope) check() []error {
 	if len(s.Verbs) == 0 {
 		add("scope.verbs: missing")
 	}
+	destructive := slices.DeleteFunc(operation.Update.Values(), func(verb string) bool { return verb == string(operation.Update) })
 	for _, verb := range s.Verbs {
-		if !slices.Contains(verb.Values(), string(verb)) || verb == operation.Update {
-			add("scope.verbs: %q is not one of the destructive verbs %v", verb, verb.Values())
+		if !slices.Contains(destructive, string(verb)) {
+			add("scope.verbs: %q is not one of the destructive verbs %v", verb, destructive)
 		}
 	}
 	if len(s.Targets) == 0 || len(s.Targets) > MaxTargets {

@@ -47,16 +47,22 @@ func (d *Desk) Find(ctx context.Context, op *operation.Operation, severity opera
 	}
 	now := d.now()
 	var found Finding
+	var undecided []error
 	for _, c := range cases {
-		err := d.consider(ctx, &found, c, op, severity, now)
-		if err != nil {
-			return Finding{}, err
+		if err := d.consider(ctx, &found, c, op, severity, now); err != nil {
+			undecided = append(undecided, fmt.Errorf("weigh %s: %w", c.ID(), err))
 		}
 	}
 	for _, presented := range op.Presented {
 		if err := d.considerPresented(ctx, &found, cases, presented, op, severity, now); err != nil {
-			return Finding{}, err
+			undecided = append(undecided, err)
 		}
+	}
+	if len(found.Passes) == 0 && len(undecided) > 0 {
+		return Finding{}, errors.Join(undecided...)
+	}
+	for _, err := range undecided { // none of them keeps another grant from working
+		found.Refused = append(found.Refused, err.Error())
 	}
 	slices.SortStableFunc(found.Passes, func(a, b Pass) int { return b.Grant.Approvals - a.Grant.Approvals })
 	return found, nil
@@ -80,8 +86,11 @@ func (d *Desk) considerPresented(ctx context.Context, found *Finding, own []Case
 		found.Refused = append(found.Refused, fmt.Sprintf("the token presented could not be verified: %v", err))
 		return nil
 	}
-	if slices.ContainsFunc(own, func(c Case) bool { return c.Grant != nil && c.Grant.ID == g.ID }) {
-		return nil // considered already
+	considered := func(c Case) bool { // of our own, the case says more than the token
+		return c.ID() == g.ID && (g.Issuer == d.keys.Issuer() || c.Grant != nil && c.Grant.Token.Equal(presented))
+	}
+	if slices.ContainsFunc(own, considered) {
+		return nil
 	}
 	c, err := d.store.Case(ctx, g.ID) // its uses, and whether it was revoked here
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -105,9 +114,15 @@ func (d *Desk) consider(ctx context.Context, found *Finding, c Case, op *operati
 	if c, err = d.issue(ctx, c, now); err != nil { // the last approval may have come a moment ago
 		return err
 	}
-	why, approvals, err := d.opens(ctx, c, op, severity, now)
+	c, why, err := d.verified(ctx, c, op)
 	if err != nil {
 		return err
+	}
+	approvals := 0
+	if why == "" {
+		if why, approvals, err = d.opens(ctx, c, op, severity, now); err != nil {
+			return err
+		}
 	}
 	if why != "" {
 		found.Refused = append(found.Refused, c.ID()+": "+why)
@@ -125,18 +140,14 @@ func (d *Desk) opens(ctx context.Context, c Case, op *operation.Operation, sever
 	if c.Subject() != op.Actor.Name {
 		return "it is somebody else's", 0, nil
 	}
-	if c.Grant != nil && c.Grant.Imported() {
-		if c, why, err = d.verified(ctx, c, op, now); why != "" || err != nil {
-			return why, 0, err
-		}
-	}
+	// What the operation has used already is no use that it lacks.
+	c.Uses = slices.DeleteFunc(slices.Clone(c.Uses), func(u Use) bool { return u.repeats(op, now) })
 	s, err := d.Weigh(ctx, c, severity, now)
 	if err != nil {
 		return "", 0, err
 	}
-	repeat := s.State == Used && slices.ContainsFunc(c.Uses, func(u Use) bool { return u.repeats(op, now) })
 	switch {
-	case c.Grant == nil, s.State != Active && !repeat:
+	case c.Grant == nil, s.State != Active:
 		return fmt.Sprintf("%s: %s", s.State, s.Why), 0, nil
 	case c.Scope().Audience != d.audience:
 		return "it is for " + operation.Printable(c.Scope().Audience), 0, nil
@@ -148,7 +159,10 @@ func (d *Desk) opens(ctx context.Context, c Case, op *operation.Operation, sever
 
 // verified replaces what the store says of an imported grant by what its token
 // says: the store's copy may have been forged.
-func (d *Desk) verified(ctx context.Context, c Case, op *operation.Operation, now time.Time) (verified Case, why string, err error) {
+func (d *Desk) verified(ctx context.Context, c Case, op *operation.Operation) (verified Case, why string, err error) {
+	if c.Grant == nil || !c.Grant.Imported() {
+		return c, "", nil
+	}
 	g, err := d.CheckToken(ctx, op.Actor, c.Grant.Token)
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
@@ -184,6 +198,9 @@ func (d *Desk) take(ctx context.Context, g Grant, op *operation.Operation, decis
 		now := d.now()
 		if i := slices.IndexFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve }); i >= 0 {
 			return &Refusal{g.ID + ": " + said(c.Verdicts[i])}
+		}
+		if !now.Before(g.Expires.Add(Leeway)) {
+			return &Refusal{g.ID + ": " + usableUntil(g)}
 		}
 		if slices.ContainsFunc(c.Uses, func(u Use) bool { return u.repeats(op, now) }) {
 			return nil

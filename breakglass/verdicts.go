@@ -47,13 +47,12 @@ func (d *Desk) checkVerdict(ctx context.Context, v Verdict) (Case, error) {
 	}
 	now := d.now()
 	s, err := d.Weigh(ctx, c, "", now)
-	if err != nil {
+	switch {
+	case err != nil && v.Kind == Approve: // a no waits for no policy
 		return c, err
-	}
-	if s.State.Ended() {
+	case err == nil && s.State.Ended() && (s.State != Used || v.Kind == Approve): // a use may be given back
 		return c, &Refusal{fmt.Sprintf("%s is %s: %s", v.Request, s.State, s.Why)}
-	}
-	if v.Kind == Approve {
+	case v.Kind == Approve:
 		return c, d.checkApproval(ctx, c, v, now)
 	}
 	own := c.Request != nil && v.By.Name == c.Request.Requester.Name || v.By.Name == c.Subject()

@@ -90,6 +90,10 @@ func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, n
 		s.State, s.Why = Expired, d.whenOver(c)
 		return s, nil
 	}
+	if c.Grant != nil && s.Left == 0 { // many may race for the last use, and all but one end here
+		s.State, s.Why, s.Approvers, s.Needed = Used, usedUp(c), c.Grant.Approvers, len(c.Grant.Approvers)
+		return s, nil
+	}
 	w, err := d.weighApprovals(ctx, c, severity, now)
 	if err != nil {
 		return Standing{}, err
@@ -170,6 +174,10 @@ func weighImported(c Case, s Standing, now time.Time) Standing {
 		s.State, s.Why = Void, "it was presented as a token, which is not kept here"
 		return s
 	}
+	if !c.Grant.Imported() {
+		s.State, s.Why = Void, "it rests on nothing: it has no request, and did not come as a token"
+		return s
+	}
 	s.Approvers, s.Needed = c.Grant.Approvers, len(c.Grant.Approvers)
 	weighTimes(&s, *c.Grant, c, now)
 	return s
@@ -185,6 +193,9 @@ func (d *Desk) over(c Case, now time.Time) bool {
 	approved := slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Kind == Approve })
 	last := d.approveBefore(*c.Request)
 	if approved {
+		if c.Request.NotBefore.After(last) {
+			last = c.Request.NotBefore
+		}
 		last = last.Add(c.Request.Duration)
 	}
 	return now.After(last.Add(Leeway))

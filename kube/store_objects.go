@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -34,11 +35,10 @@ func RequestToObject(r breakglass.Request) (*v1alpha1.BreakGlassRequest, error) 
 }
 
 // RequestFromObject returns the request that an object is. cluster is the name of
-// the cluster that it is in, for one that names none.
+// the cluster that it is in, for one that names none; a client that does not know
+// it gives "" and takes the server's word in the status.
 func RequestFromObject(o *v1alpha1.BreakGlassRequest, cluster string) breakglass.Request {
-	if o.Spec.Cluster != "" {
-		cluster = o.Spec.Cluster
-	}
+	cluster = cmp.Or(o.Spec.Cluster, cluster, o.Status.Cluster)
 	r := breakglass.Request{
 		ID: o.Name, Created: o.CreationTimestamp.UTC(), Requester: actorFromObject(o.Spec.Requester), Subject: o.Spec.Subject,
 		Scope:  scope(cluster, o.Spec.Verbs, o.Spec.Targets, o.Spec.Objects),

@@ -65,7 +65,7 @@ func (s *Store) setStanding(ctx context.Context, id string, standing breakglass.
 func (s *Store) writeStanding(ctx context.Context, o client.Object, status *v1alpha1.Standing, what string, standing breakglass.Standing) (changed bool, err error) {
 	before := status.DeepCopy()
 	status.ObservedGeneration = o.GetGeneration()
-	status.What = cut(what, maxWhat)
+	status.Cluster, status.What = s.cluster, cut(what, maxWhat)
 	status.State = v1alpha1.State(capitalized(string(standing.State)))
 	status.Message = cut(standing.Why, maxMessage)
 	status.Approvers = slices.Clone(standing.Approvers[:min(len(standing.Approvers), maxApprovers)])

@@ -32,6 +32,7 @@ const controlPlaneExemption = "kubernetes-control-plane"
 // configuration. Every command that judges uses the same.
 type assembly struct {
 	engine   *engine.Engine
+	guard    *guard.Guard
 	reviewer *webhook.Reviewer
 }
 
@@ -39,6 +40,7 @@ type assembly struct {
 type parts struct {
 	lookup     webhook.Lookup
 	recorder   guard.Recorder
+	breakGlass guard.BreakGlass // nil if it is off
 	offline    bool
 	now        func() time.Time
 	log        *slog.Logger
@@ -54,7 +56,7 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 		return nil, err
 	}
 	g, err := guard.New(guard.Options{
-		Evaluator: e, Recorder: p.recorder,
+		Evaluator: e, Recorder: p.recorder, BreakGlass: p.breakGlass,
 		Production: guard.ProductionRules{
 			WholeCluster: c.Production.WholeCluster,
 			Selectors:    c.Production.Selectors, NamespaceSelectors: c.Production.NamespaceSelectors,
@@ -79,7 +81,7 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 	if err != nil {
 		return nil, err
 	}
-	return &assembly{engine: e, reviewer: webhook.NewReviewer(webhook.ReviewerOptions{
+	return &assembly{engine: e, guard: g, reviewer: webhook.NewReviewer(webhook.ReviewerOptions{
 		Decider: g, Lookup: p.lookup, Cluster: c.Cluster,
 		ControlPlane: controlPlane, Agents: agents,
 		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
@@ -203,6 +205,8 @@ func webhookOptions(c config.Configuration) (webhook.ConfigurationOptions, error
 		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
 		Namespaces: c.Production.Namespaces, Names: c.Production.Names,
 		ControlPlane: c.Kubernetes.ControlPlane,
+		// Kinds that the cluster does not have do no harm there.
+		Cases: c.BreakGlass.Store == config.StoreAuto || c.BreakGlass.Store == config.StoreKubernetes,
 	}, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	admissionv1 "k8s.io/api/admission/v1"
 
+	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/operation"
 	"github.com/mollyguard/mollyguard/webhook"
@@ -73,6 +74,10 @@ func demo(ctx context.Context, s streams) (err error) {
 	if err != nil {
 		return err
 	}
+	tokens, err := demoDeskConfig(&c, folder)
+	if err != nil {
+		return err
+	}
 	listening := make(chan addresses, 1)
 	stopped := make(chan error, 1)
 	serverContext, stop := context.WithCancel(ctx)
@@ -87,7 +92,11 @@ func demo(ctx context.Context, s streams) (err error) {
 	case err := <-stopped:
 		return fmt.Errorf("start the demo server: %w\n%s", err, talk.String())
 	}
-	told := tell(ctx, s.out, at, filepath.Join(folder, "certificates", "ca.crt"))
+	caPath := filepath.Join(folder, "certificates", "ca.crt")
+	told := tell(ctx, s.out, at, caPath)
+	if told == nil {
+		told = demoDesk{out: s.out, at: at, caPath: caPath, tokens: tokens}.tell(ctx)
+	}
 	stop()
 	if err := errors.Join(told, <-stopped); err != nil {
 		return fmt.Errorf("%w\n%s", err, talk.String())
@@ -107,17 +116,22 @@ func tell(ctx context.Context, out io.Writer, at addresses, caPath string) error
 	fmt.Fprintf(out, "mollyguard serves on %s. Each scene is a review that a real API server sent, over TLS.\n", at.admission)
 	for i, scene := range scenes {
 		fmt.Fprintf(out, "\n%d. %s\n\n$ %s\n", i+1, scene.told, scene.typed)
-		response, err := send(ctx, client, at.admission, scene.file)
+		response, err := sendReview(ctx, client, at, scene.file, func(body []byte) []byte { return body })
 		if err != nil {
 			return fmt.Errorf("%s: %w", scene.file, err)
 		}
-		fmt.Fprint(out, shown(response))
+		fmt.Fprint(out, responseText(response))
 	}
 	return nil
 }
 
 // addresses are where a server listens.
-type addresses struct{ admission, status net.Addr }
+// people is nil if nobody may ask there.
+type addresses struct {
+	admission, status, people net.Addr
+	// callSecret is what only the API server is told.
+	callSecret string
+}
 
 func demoConfig(folder string) (c config.Configuration, objects string, err error) {
 	data, err := recordings.ReadFile("demo/objects.json")
@@ -172,12 +186,13 @@ func demoClient(caPath string) (*http.Client, error) {
 	}}, nil
 }
 
-func send(ctx context.Context, client *http.Client, to net.Addr, file string) (*admissionv1.AdmissionResponse, error) {
+// sendReview sends a recording, edited, the way the API server would.
+func sendReview(ctx context.Context, client *http.Client, to addresses, file string, edit func([]byte) []byte) (*admissionv1.AdmissionResponse, error) {
 	body, err := recordings.ReadFile("demo/" + file)
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+to.String()+webhook.Path+"?timeout=5s", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+to.admission.String()+webhook.Path+"/"+to.callSecret+"?timeout=5s", bytes.NewReader(edit(body)))
 	if err != nil {
 		return nil, err
 	}
@@ -203,8 +218,8 @@ func send(ctx context.Context, client *http.Client, to net.Addr, file string) (*
 	return review.Response, nil
 }
 
-// shown is what kubectl prints for a response.
-func shown(r *admissionv1.AdmissionResponse) string {
+// responseText is what kubectl prints for a response.
+func responseText(r *admissionv1.AdmissionResponse) string {
 	var b strings.Builder
 	for _, warning := range r.Warnings {
 		b.WriteString("Warning: " + warning + "\n")
@@ -224,11 +239,20 @@ func printRecords(w io.Writer, path string) error {
 	}
 	fmt.Fprint(w, "\nThe decision log has a line for each:\n\n")
 	for line := range strings.Lines(string(data)) {
-		var d operation.Decision
-		if err := json.Unmarshal([]byte(line), &d); err != nil {
+		var record struct {
+			operation.Decision
+			Event breakglass.EventKind `json:"event"`
+			Grant string               `json:"grant"`
+			Text  string               `json:"text"`
+		}
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			return fmt.Errorf("read the decision log: %w", err)
 		}
-		fmt.Fprintf(w, "  %s  %s\n", d.ID, summary(d))
+		text := summary(record.Decision)
+		if record.Event != "" {
+			text = fmt.Sprintf("break glass: %s %s %s: %s", record.Grant, record.Event, record.Actor.Name, record.Text)
+		}
+		fmt.Fprintf(w, "  %s  %s\n", record.ID, text)
 	}
 	_, err = fmt.Fprint(w, "\nNext: mollyguard review --help judges your own recordings; README.md says how to install.\n")
 	return err

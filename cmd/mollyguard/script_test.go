@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 // own commands there are
 //
 //	exits CODE PROGRAM ARG…   run a program that must end with that code
-//	normalise FILE TO         copy, with decision ids, times and ports made equal
+//	normalise FILE TO         copy, with ids, handles, times and ports made equal
 //	write-bytes FILE TEXT     write a text with Go escapes, for what is no UTF-8
 //	hold-port VARIABLE        listen on a port until the script ends
 //	substitute FILE           replace $VARIABLES in a file
@@ -89,17 +89,19 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 var (
-	anID   = regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b`)
-	aTime  = regexp.MustCompile(`\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
-	aPort  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
-	plain  = "2026-11-21T03:12:47Z"
-	sameID = "01J00000000000000000000000"
+	anID    = regexp.MustCompile(`\b01[0-9A-HJKMNP-TV-Z]{24}\b`)
+	aTime   = regexp.MustCompile(`\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	aPort   = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	aHandle = regexp.MustCompile(`\bbg-[0-9a-z]{4}-[0-9a-z]{4}\b`)
+	plain   = "2026-11-21T03:12:47Z"
+	sameID  = "01J00000000000000000000000"
 )
 
 func normalise(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, "normalise FILE TO", 2)
 	data := []byte(ts.ReadFile(args[0]))
 	data = anID.ReplaceAll(data, []byte(sameID))
+	data = aHandle.ReplaceAll(data, []byte("bg-0000-0000"))
 	data = aTime.ReplaceAll(data, []byte(plain))
 	data = aPort.ReplaceAll(data, []byte("127.0.0.1:PORT"))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))

@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/certs"
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/ledger"
@@ -82,9 +83,11 @@ const (
 //
 //	certificates ─┐
 //	policies ─────┼─► admission server (TLS) ─► decision log, events
-//	caches ───────┘          │
+//	caches ───────┤          │
+//	desk ─────────┴─► API server (TLS)
 //	status server (/healthz, /readyz, /metrics) says when the above are ready
-//	the replica that holds the lease keeps the webhook configuration
+//	the replica that holds the lease keeps the webhook configuration, and brings
+//	break-glass cases up to date
 //
 // When ctx ends the server calls itself not ready, goes on answering for
 // shutdownDelay, finishes what is in flight, and then stops the rest.
@@ -94,81 +97,220 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	admissionListener, err := listen(ctx, "server.address", c.Server.Address)
+	ports, err := openPorts(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer closing(&err, admissionListener)
-	statusListener, err := listen(ctx, "server.statusAddress", c.Server.StatusAddress)
+	defer ports.close(&err)
+	books, err := openBooks(s, c)
 	if err != nil {
 		return err
 	}
-	defer closing(&err, statusListener)
-
-	decisions, err := openDecisionLog(s, c.DecisionLog.Path)
+	defer books.close(&err)
+	env, err := surround(s, c, o, log, registry)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, decisions.Close()) }()
-
-	surroundings, err := surround(s, c, o, log, registry)
+	a, desk, err := judging(ctx, c, env, books, log, registry)
 	if err != nil {
 		return err
 	}
-	a, err := assemble(ctx, c, parts{lookup: surroundings.lookup, recorder: decisions, log: log, registerer: registry})
-	if err != nil {
-		return err
-	}
-	handler := webhook.NewHandler(webhook.HandlerOptions{
-		Reviewer: a.reviewer, Timeout: time.Duration(c.Kubernetes.Webhook.TimeoutSeconds) * time.Second,
-		Advice: webhook.Advice{Help: c.Help}, Observe: surroundings.observe, Log: log, Registerer: registry,
-	})
-	certificateMetrics(registry, surroundings.certificates)
+	certificateMetrics(registry, env.certificates)
 	ready := &readiness{checks: []check{
 		{"policies", func() (string, error) { return policyDetail(a.engine), nil }},
-		{"certificate", func() (string, error) {
-			return certificateDetail(surroundings.certificates), surroundings.certificates.Ready()
-		}},
-		{"caches", func() (string, error) { return "", surroundings.synced() }},
+		{"certificate", func() (string, error) { return certificateDetail(env.certificates), env.certificates.Ready() }},
+		{"caches", func() (string, error) { return "", env.synced() }},
 	}}
-	admission, err := admissionServer(onceReady(surroundings.synced, handler), surroundings.certificates, c.Server.ClientCA, log)
+	admission, err := admissionServer(admissionHandlers(c, env, a, desk, log, registry), env.certificates, c.Server.ClientCA, log)
 	if err != nil {
 		return err
 	}
-	status := statusServer(ready, registry, log)
+	servers := []listening{
+		{"status", ports.status, statusServer(ready, registry, log)},
+		{"admission", ports.admission, admission},
+	}
+	people, err := desk.handler(c, env, a, books.recent, log, registry)
+	if err != nil {
+		return err
+	}
+	if people != nil {
+		if ports.people, err = listen(ctx, "api.address", c.API.Address); err != nil {
+			return err
+		}
+		servers = append(servers, listening{"api", ports.people, apiServer(people, env.certificates, log)})
+	}
+	tasks := append(env.run, env.leading(c, log), env.certificates.Run,
+		func(ctx context.Context) error { return a.engine.Watch(ctx, c.Policies.ReloadInterval) })
+	if desk != nil {
+		tasks = append(tasks, desk.run(c)...)
+	}
+	if strings.TrimSpace(c.Help) == "" {
+		log.Warn("help is empty: a refusal tells nobody whom to ask, set it in the configuration")
+	}
+	log.Info("serving", "version", version(), "address", ports.admission.Addr().String(), "status_address", ports.status.Addr().String(),
+		"api_address", ports.peopleAddress(), "cluster", c.Cluster, "break_glass", desk != nil, "dry_run_enforcement", c.DryRunEnforcement)
+	if o.listening != nil {
+		at := ports.addresses()
+		at.callSecret = env.webhook.callSecret()
+		o.listening <- at
+	}
+	return runUntil(ctx, servers, tasks, func(ctx context.Context) {
+		ready.stop()
+		log.Info("stopping", "delay", c.Server.ShutdownDelay.String())
+		pause(ctx, *c.Server.ShutdownDelay)
+	})
+}
 
+// listening is one server at its port.
+type listening struct {
+	name     string
+	listener net.Listener
+	server   *http.Server
+}
+
+// runUntil serves and runs tasks until ctx ends or one of them fails. Then it
+// calls stopping, lets the servers finish what is in flight, and stops the tasks.
+func runUntil(ctx context.Context, servers []listening, tasks []func(context.Context) error, stopping func(context.Context)) error {
 	// The background outlives ctx: requests in flight still need it.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, background := errgroup.WithContext(background)
-	group.Go(func() error { return ignoreClosed(status.Serve(statusListener)) })
-	group.Go(func() error { return ignoreClosed(admission.ServeTLS(admissionListener, "", "")) })
-	group.Go(func() error { return surroundings.certificates.Run(background) })
-	group.Go(func() error { return a.engine.Watch(background, c.Policies.ReloadInterval) })
-	for _, run := range surroundings.run {
-		group.Go(func() error { return run(background) })
+	for _, s := range servers {
+		group.Go(func() error {
+			if s.server.TLSConfig == nil {
+				return ignoreClosed(s.server.Serve(s.listener))
+			}
+			return ignoreClosed(s.server.ServeTLS(s.listener, "", ""))
+		})
+	}
+	for _, task := range tasks {
+		group.Go(func() error { return task(background) })
 	}
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():
 		case <-background.Done(): // one of the others failed
 		}
-		ready.stop()
-		log.Info("stopping", "delay", c.Server.ShutdownDelay.String())
-		pause(background, *c.Server.ShutdownDelay)
-		err := errors.Join(shutdown(ctx, "admission", admission), shutdown(ctx, "status", status))
+		stopping(background)
+		// All at once, so that the longest drainTimeout is all it takes.
+		var drained errgroup.Group
+		for _, s := range servers {
+			drained.Go(func() error { return shutdown(ctx, s.name, s.server) })
+		}
+		err := drained.Wait()
 		stop()
 		return err
 	})
-	if strings.TrimSpace(c.Help) == "" {
-		log.Warn("help is empty: a refusal tells nobody whom to ask, set it in the configuration")
-	}
-	log.Info("serving", "version", version(), "address", admissionListener.Addr().String(), "status_address", statusListener.Addr().String(),
-		"cluster", c.Cluster, "dry_run_enforcement", c.DryRunEnforcement)
-	if o.listening != nil {
-		o.listening <- addresses{admissionListener.Addr(), statusListener.Addr()}
-	}
 	return group.Wait()
+}
+
+// ports are where a server listens. people is nil where nobody may ask.
+type ports struct{ admission, status, people net.Listener }
+
+func openPorts(ctx context.Context, c config.Configuration) (*ports, error) {
+	var p ports
+	var err error
+	if p.admission, err = listen(ctx, "server.address", c.Server.Address); err != nil {
+		return nil, err
+	}
+	if p.status, err = listen(ctx, "server.statusAddress", c.Server.StatusAddress); err != nil {
+		p.close(&err)
+		return nil, err
+	}
+	return &p, nil
+}
+
+func (p *ports) close(err *error) {
+	for _, listener := range []net.Listener{p.admission, p.status, p.people} {
+		if listener != nil {
+			closing(err, listener)
+		}
+	}
+}
+
+func (p *ports) peopleAddress() string {
+	if p.people == nil {
+		return ""
+	}
+	return p.people.Addr().String()
+}
+
+func (p *ports) addresses() addresses {
+	a := addresses{admission: p.admission.Addr(), status: p.status.Addr()}
+	if p.people != nil {
+		a.people = p.people.Addr()
+	}
+	return a
+}
+
+// books are where decisions, events and cases are kept in files.
+type books struct {
+	decisions *ledger.Log
+	recent    *ledger.Recent
+	ledger    *ledger.Ledger // nil if there is none
+}
+
+func openBooks(s streams, c config.Configuration) (*books, error) {
+	decisions, err := openDecisionLog(s, c.DecisionLog.Path)
+	if err != nil {
+		return nil, err
+	}
+	b := &books{decisions: decisions, recent: ledger.NewRecent(decisions)}
+	if b.ledger, err = openLedger(c); err != nil {
+		return nil, errors.Join(err, decisions.Close())
+	}
+	return b, nil
+}
+
+// events are the steps of break glass: lines of the decision log, and entries of
+// the outbox where there is a ledger.
+func (b *books) events() breakglass.Recorder {
+	if b.ledger == nil {
+		return b.decisions
+	}
+	return ledger.Events{Log: b.decisions, Outbox: b.ledger}
+}
+
+func (b *books) close(err *error) {
+	if b.ledger != nil {
+		*err = errors.Join(*err, b.ledger.Close())
+	}
+	*err = errors.Join(*err, b.decisions.Close())
+}
+
+// judging puts together what judges operations and the desk that grants leave,
+// which ask each other. The desk is nil if break glass is off.
+func judging(ctx context.Context, c config.Configuration, env *surroundings, books *books, log *slog.Logger, registry *prometheus.Registry) (*assembly, *desk, error) {
+	var a *assembly
+	desk, err := env.openDesk(ctx, c, books, func() *assembly { return a }, log, registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := parts{lookup: env.lookup, recorder: books.recent, log: log, registerer: registry}
+	if desk != nil {
+		p.breakGlass = desk
+	}
+	a, err = assemble(ctx, c, p)
+	return a, desk, err
+}
+
+// admissionHandlers are what the API server calls, by path.
+func admissionHandlers(c config.Configuration, env *surroundings, a *assembly, desk *desk, log *slog.Logger, registry *prometheus.Registry) map[string]http.Handler {
+	caller := webhook.Caller{Secret: env.webhook.callSecret, Trusted: c.Server.ClientCA != ""}
+	timeout := time.Duration(c.Kubernetes.Webhook.TimeoutSeconds) * time.Second
+	handlers := map[string]http.Handler{webhook.Path: webhook.NewHandler(webhook.HandlerOptions{
+		Reviewer: a.reviewer, Timeout: timeout, Advice: webhook.Advice{Help: c.Help, BreakGlass: desk != nil}, Caller: caller,
+		Observe: env.observe, Log: log, Registerer: registry,
+	})}
+	if env.webhook.cases {
+		handlers[webhook.CasesPath] = webhook.NewCasesHandler(webhook.CasesOptions{
+			Desk: desk, Reviewer: a.reviewer, Self: ownName(env.cluster.clients), Caller: caller, Timeout: timeout * 9 / 10, Log: log,
+		})
+	}
+	for path, handler := range handlers {
+		handlers[path] = onceReady(env.synced, handler)
+	}
+	return handlers
 }
 
 // useLogger makes the Kubernetes libraries, which log through globals of their

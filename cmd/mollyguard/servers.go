@@ -17,14 +17,17 @@ import (
 
 	"github.com/mollyguard/mollyguard/certs"
 	"github.com/mollyguard/mollyguard/engine"
-	"github.com/mollyguard/mollyguard/webhook"
 )
 
 // admissionServer speaks to the API server: HTTP/1.1 to a Service, HTTP/2 to a
-// URL. With a client CA it speaks to nobody else.
-func admissionServer(handler http.Handler, source certs.Source, clientCA string, log *slog.Logger) (*http.Server, error) {
+// URL. With a client CA it speaks to nobody else. Each handler serves its path and
+// what is below it.
+func admissionServer(handlers map[string]http.Handler, source certs.Source, clientCA string, log *slog.Logger) (*http.Server, error) {
 	mux := http.NewServeMux()
-	mux.Handle(webhook.Path, handler)
+	for path, handler := range handlers {
+		mux.Handle(path, handler)
+		mux.Handle(path+"/", handler)
+	}
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: source.GetCertificate}
 	if clientCA != "" {
 		bundle, err := os.ReadFile(clientCA)
@@ -36,8 +39,19 @@ func admissionServer(handler http.Handler, source certs.Source, clientCA string,
 			return nil, fmt.Errorf("server.clientCA: no certificate in %s: expected PEM", clientCA)
 		}
 	}
+	return limitedServer(mux, tlsConfig, log), nil
+}
+
+// apiServer speaks to people and their tools.
+func apiServer(handler http.Handler, source certs.Source, log *slog.Logger) *http.Server {
+	return limitedServer(handler, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: source.GetCertificate}, log)
+}
+
+// limitedServer is a server with the limits of all of them. Without a TLS
+// configuration it speaks plain text.
+func limitedServer(handler http.Handler, tlsConfig *tls.Config, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           mux,
+		Handler:           handler,
 		TLSConfig:         tlsConfig,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -45,7 +59,7 @@ func admissionServer(handler http.Handler, source certs.Source, clientCA string,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}, nil
+	}
 }
 
 // statusServer is for probes and Prometheus.
@@ -54,15 +68,7 @@ func statusServer(ready *readiness, registry *prometheus.Registry, log *slog.Log
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
 	mux.Handle("GET /readyz", ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
-	return &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	return limitedServer(mux, nil, log)
 }
 
 func answer(w http.ResponseWriter, code int, text string) {

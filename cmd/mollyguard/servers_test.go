@@ -82,7 +82,7 @@ func TestWithAClientCAOnlyItsHoldersAreAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "answered") })
-	server, err := admissionServer(handler, keeper, clientCA, slog.New(slog.DiscardHandler))
+	server, err := admissionServer(map[string]http.Handler{webhook.Path: handler}, keeper, clientCA, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,13 +124,13 @@ func TestWithAClientCAOnlyItsHoldersAreAnswered(t *testing.T) {
 		})
 	}
 
-	if _, err := admissionServer(handler, keeper, filepath.Join(dir, "nowhere"), slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), "server.clientCA: ") {
+	if _, err := admissionServer(map[string]http.Handler{webhook.Path: handler}, keeper, filepath.Join(dir, "nowhere"), slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), "server.clientCA: ") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	if err := os.WriteFile(clientCA, []byte("no PEM"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := admissionServer(handler, keeper, clientCA, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "no certificate in") {
+	if _, err := admissionServer(map[string]http.Handler{webhook.Path: handler}, keeper, clientCA, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "no certificate in") {
 		t.Errorf("a file that is no PEM: %v", err)
 	}
 }

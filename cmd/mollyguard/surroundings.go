@@ -11,7 +11,9 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -36,8 +38,30 @@ type surroundings struct {
 	observe      func(webhook.Answer)
 	// synced says why caches are not ready, or nil.
 	synced func() error
-	// run are to run as long as the server.
-	run []func(ctx context.Context) error
+	// run are to run as long as the server, lead on one replica at a time.
+	run, lead []func(ctx context.Context) error
+	// cluster is nil without one.
+	cluster *clusterAccess
+	// webhook is what the API server is told beside what the configuration says. It
+	// is completed before anything runs.
+	webhook webhookExtras
+}
+
+// clusterAccess is how the cluster is asked.
+type clusterAccess struct {
+	config     *rest.Config
+	httpClient httpClient
+	clients    kubernetes.Interface
+	mapper     meta.RESTMapper
+	caches     cache.Cache
+	lookup     *webhook.ClusterLookup
+	inCluster  bool
+}
+
+// webhookExtras are known once break glass is put together.
+type webhookExtras struct {
+	callSecret func() string
+	cases      bool
 }
 
 func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
@@ -82,7 +106,10 @@ func withoutCluster(s streams, c config.Configuration, o serveOptions, log *slog
 	if err != nil {
 		return nil, err
 	}
-	return &surroundings{lookup: lookup, certificates: source, observe: func(webhook.Answer) {}, synced: func() error { return nil }}, nil
+	return &surroundings{
+		lookup: lookup, certificates: source, observe: func(webhook.Answer) {}, synced: func() error { return nil },
+		webhook: webhookExtras{callSecret: func() string { return "" }},
+	}, nil
 }
 
 func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
@@ -119,11 +146,14 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 		return nil, err
 	}
 	state := &cacheState{}
+	lookup := webhook.NewClusterLookup(caches, fetcher, mapper)
 	env := &surroundings{
-		lookup:       webhook.NewClusterLookup(caches, fetcher, mapper),
+		lookup:       lookup,
 		certificates: source,
 		observe:      func(webhook.Answer) {},
 		synced:       state.err,
+		cluster:      &clusterAccess{restConfig, httpClient, clients, mapper, caches, lookup, inCluster},
+		webhook:      webhookExtras{callSecret: func() string { return "" }},
 		run: []func(context.Context) error{
 			caches.Start,
 			func(ctx context.Context) error { return state.wait(ctx, caches, log) },
@@ -140,13 +170,28 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 	}
 	if *c.Kubernetes.Webhook.Manage {
 		ready := func() bool { return source.Ready() == nil && state.err() == nil }
-		keep, err := configurationKeeper(c, restConfig, httpClient, caches, source, ready, log, registerer)
+		keep, err := configurationKeeper(c, env, ready, log, registerer)
 		if err != nil {
 			return nil, err
 		}
-		env.run = append(env.run, leading(c, clients, inCluster, log, keep))
+		env.lead = append(env.lead, keep)
 	}
 	return env, nil
+}
+
+// leading runs all of lead on one replica at a time.
+func (env *surroundings) leading(c config.Configuration, log *slog.Logger) func(ctx context.Context) error {
+	all := func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		for _, fn := range env.lead {
+			group.Go(func() error { return fn(ctx) })
+		}
+		return group.Wait()
+	}
+	if env.cluster == nil {
+		return all
+	}
+	return leading(c, env.cluster.clients, env.cluster.inCluster, log, all)
 }
 
 // leading runs fn on one replica at a time. Outside the cluster there is one
@@ -169,9 +214,10 @@ func leading(c config.Configuration, clients kubernetes.Interface, inCluster boo
 
 // configurationKeeper keeps the webhook configuration. It looks at it when it
 // was changed, when the CA bundle was, and regularly.
-func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpClient httpClient, caches cache.Cache, source certs.Source, ready func() bool, log *slog.Logger, registerer prometheus.Registerer) (func(context.Context) error, error) {
+func configurationKeeper(c config.Configuration, env *surroundings, ready func() bool, log *slog.Logger, registerer prometheus.Registerer) (func(context.Context) error, error) {
+	caches, source := env.cluster.caches, env.certificates
 	// Reads past the cache: what it writes has to follow from what is there now.
-	direct, err := client.New(restConfig, client.Options{HTTPClient: httpClient, Scheme: scheme.Scheme})
+	direct, err := client.New(env.cluster.config, client.Options{HTTPClient: env.cluster.httpClient, Scheme: scheme.Scheme})
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
@@ -184,6 +230,7 @@ func configurationKeeper(c config.Configuration, restConfig *rest.Config, httpCl
 		Desired: func() *admissionregistrationv1.ValidatingWebhookConfiguration {
 			options := options
 			options.CABundle = source.CABundle()
+			options.CallSecret, options.Cases = env.webhook.callSecret(), env.webhook.cases
 			return webhook.Configuration(options)
 		},
 	})

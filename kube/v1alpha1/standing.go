@@ -8,6 +8,10 @@ type Standing struct {
 	// The spec's metadata.generation that this is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// The cluster's name, as it is configured: what is asked for is asked for there.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Cluster string `json:"cluster,omitempty"`
 	// What is asked for or granted, in words.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

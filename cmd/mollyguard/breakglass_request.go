@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// requestOptions are the flags of request.
+type requestOptions struct {
+	connectOptions
+	output                  output
+	command                 string
+	reason, ticket, subject string
+	namespace, notBefore    string
+	duration                time.Duration
+	objects                 int
+	wait                    bool
+}
+
+func newRequest(c console) *cobra.Command {
+	var o requestOptions
+	cmd := &cobra.Command{
+		Use:   "request [flags] (VERB TARGET… | --for COMMAND | --for DECISION) --reason TEXT",
+		Short: "Ask for a grant, which somebody else has to approve",
+		Long: `Ask for a grant, which somebody else has to approve.
+
+VERB is one of ` + strings.Join(destructive(), ", ") + `.
+TARGET is a canonical name, k8s://CLUSTER/GROUP/RESOURCE[/NAMESPACE]/NAME, or as
+kubectl takes it: TYPE NAME…, or TYPE/NAME….
+
+--for takes what you typed instead, a kubectl delete, scale or label, or the id of
+the decision that refused it. No shell reads the command: quotes are understood,
+variables and patterns are refused. Selectors are looked up now, and the grant is
+for the objects that are there now.`,
+		Example: `  kubectl mollyguard request delete k8s://prod-eu/core/namespaces/shop --reason 'shop moved to prod-us'
+  kubectl mollyguard request scale-to-zero deploy/web --namespace shop --reason 'leaks connections'
+  kubectl mollyguard request --for 'kubectl --namespace shop delete pods -l app=web' --reason 'stuck' --wait`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.complete(cmd)
+			return o.run(cmd, c, args)
+		},
+	}
+	o.flags(cmd)
+	o.output.flag(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&o.command, "for", "", "a kubectl `COMMAND` as you typed it, or the id of a decision")
+	flags.StringVar(&o.reason, "reason", "", "`TEXT` for those who approve (required)")
+	flags.StringVar(&o.ticket, "ticket", "", "`ID` of the ticket or incident")
+	flags.StringVar(&o.subject, "subject", "", "`NAME` of the service account that will use the grant, system:serviceaccount:NAMESPACE:NAME (default: you)")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "`NAMESPACE` of targets that name none (default: the kubeconfig's)")
+	flags.DurationVar(&o.duration, "duration", 0, "`TIME` for which the grant can be used, such as 30m (default: the server's, or 30m in a cluster)")
+	flags.StringVar(&o.notBefore, "not-before", "", "`TIME` from which on it can be used, RFC 3339 or 'YYYY-MM-DD HH:MM' in your zone (default: as soon as it is approved)")
+	flags.IntVar(&o.objects, "objects", 0, "to how many of the targets it can be used, `N` (default: all of them)")
+	flags.BoolVar(&o.wait, "wait", false, "wait until it is approved, denied or expired")
+	return cmd
+}
+
+func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error {
+	p, err := o.proposal(c.clock)
+	if err != nil {
+		return err
+	}
+	decision := isDecision(o.command)
+	var i intent
+	if !decision {
+		if i, err = o.intent(args); err != nil {
+			return err
+		}
+		if err := o.at(i.place); err != nil {
+			return err
+		}
+	}
+	desk, err := o.connect(c, i.place)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	if decision {
+		err = o.fromDecision(ctx, desk, args, &p)
+	} else {
+		err = o.fromIntent(ctx, c, desk, i, &p)
+	}
+	if err != nil {
+		return deskError(err, "")
+	}
+	if p.Scope.Objects == 0 {
+		p.Scope.Objects = len(p.Scope.Targets)
+	}
+	v, err := desk.Request(ctx, p)
+	if err != nil {
+		return deskError(err, "")
+	}
+	c.say("%s asks for %s; somebody else approves it with %s %s", v.ID(), what(v.Scope()), sibling(cmd, "approve"), v.ID())
+	if o.wait {
+		again := sibling(cmd, "show --wait "+v.ID())
+		if v, err = c.wait(ctx, desk, v.ID(), again); err != nil {
+			return err
+		}
+		c.approved(v, o.command)
+	}
+	return c.writeCase(o.output, v)
+}
+
+// approved tells what to do with an approved grant.
+func (c console) approved(v breakglass.View, command string) {
+	switch {
+	case v.Standing.State == breakglass.Scheduled:
+		c.say("%s is approved, and can be used from %s on", v.ID(), c.at(v.Standing.Until))
+	case command == "" || isDecision(command):
+		c.say("%s is approved: run your command again", v.ID())
+	default:
+		c.say("%s is approved: run your command again:\n  %s", v.ID(), operation.Printable(command))
+	}
+}
+
+// isDecision reports whether a text is a decision's id.
+func isDecision(text string) bool {
+	_, err := ulid.ParseStrict(text)
+	return err == nil
+}
+
+// proposal is what the flags say, all but the scope.
+func (o requestOptions) proposal(c clock) (breakglass.Proposal, error) {
+	p := breakglass.Proposal{Subject: o.subject, Reason: strings.TrimSpace(o.reason), Ticket: o.ticket, Duration: o.duration}
+	p.Scope.Objects = o.objects
+	var err error
+	switch {
+	case p.Reason == "":
+		return p, usageError("say --reason 'why'", "the reason is missing: whoever approves reads it")
+	case o.duration < 0 || o.duration > 0 && o.duration < breakglass.MinDuration:
+		return p, usageError("", "--duration: %v is below %v", o.duration, breakglass.MinDuration)
+	case o.objects < 0 || o.objects > breakglass.MaxObjects:
+		return p, usageError("", "--objects: %d is not between 1 and %d", o.objects, breakglass.MaxObjects)
+	case o.notBefore != "":
+		p.NotBefore, err = c.parse(o.notBefore)
+	}
+	if err == nil {
+		err = o.output.check()
+	}
+	return p, err
+}
+
+// parse reads a time as people write it.
+func (c clock) parse(text string) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	at, err := time.ParseInLocation("2006-01-02 15:04", text, c.zone)
+	if err != nil {
+		return at, usageError("", "--not-before: %s is neither a time such as 2026-11-21T03:00:00Z nor one such as '2026-11-21 03:00'", shown(text))
+	}
+	return at, nil
+}
+
+// intent reads what is asked for.
+func (o requestOptions) intent(args []string) (intent, error) {
+	switch {
+	case o.command != "" && len(args) > 0:
+		return intent{}, usageError("", "--for says what is asked for: leave %s out", shown(strings.Join(args, " ")))
+	case o.command == "" && len(args) < 2:
+		return intent{}, usageError("say VERB TARGET, or --for 'kubectl …'", "what is asked for is missing")
+	case o.command == "":
+		i, err := parseTargets(args[0], args[1:], o.namespace)
+		if err != nil {
+			return i, usageError("--help shows how targets are named", "%w", err)
+		}
+		return i, nil
+	}
+	i, err := parseKubectl(o.command)
+	switch {
+	case err != nil:
+		return i, usageError("--help shows how targets are named", "--for: %w", err)
+	case i.namespace == "":
+		i.namespace = o.namespace
+	case o.namespace != "" && o.namespace != i.namespace:
+		return i, usageError("", "--namespace is %s here and %s in the command", shown(o.namespace), shown(i.namespace))
+	}
+	return i, nil
+}
+
+// fromIntent fills in the scope from what somebody wants to do.
+func (o requestOptions) fromIntent(ctx context.Context, c console, desk connection, i intent, p *breakglass.Proposal) error {
+	p.Scope.Surface, p.Scope.Verbs, p.Scope.Audience = operation.Kubernetes, []operation.Verb{i.verb}, i.audience
+	cluster := i.audience
+	if desk.server != nil {
+		caller, err := desk.server.WhoAmI(ctx)
+		if err != nil {
+			return err
+		}
+		if cluster == "" {
+			cluster = caller.Audience
+		}
+		p.Scope.Audience = cluster
+		if o.kubeconfig == "" && o.context == "" {
+			return unseen(c, i, p)
+		}
+	}
+	r, err := o.resolver(c, i.place, cluster)
+	if err != nil {
+		return err
+	}
+	p.Scope.Targets, err = r.resolve(ctx, i)
+	return err
+}
+
+// unseen takes canonical names as they are, where there is no cluster to look.
+func unseen(c console, i intent, p *breakglass.Proposal) error {
+	if !i.onlyRefs() {
+		return usageError("say --context NAME, or name the objects as k8s://CLUSTER/GROUP/RESOURCE[/NAMESPACE]/NAME",
+			"with a server it is not known in which cluster to look the objects up")
+	}
+	for _, ref := range i.refs {
+		p.Scope.Targets = append(p.Scope.Targets, operation.Reference{
+			Ref:       operation.KubernetesRef(ref.Cluster, ref.Group, ref.Resource, ref.Namespace, ref.Name),
+			Namespace: ref.Namespace, Name: ref.Name,
+		})
+	}
+	c.say("warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now")
+	return nil
+}
+
+// fromDecision fills in the scope from a refusal that the server remembers.
+func (o requestOptions) fromDecision(ctx context.Context, desk connection, args []string, p *breakglass.Proposal) error {
+	switch {
+	case len(args) > 0:
+		return usageError("", "--for says what is asked for: leave %s out", shown(strings.Join(args, " ")))
+	case desk.server == nil:
+		return usageError("name verb and target, or --for the command; or say --server URL", "only a server remembers decisions, and none is named")
+	}
+	d, err := desk.server.Decision(ctx, o.command)
+	if errors.Is(err, breakglass.ErrNotFound) {
+		return &exitError{code: exitUndecided, err: fmt.Errorf("the server does not remember a decision %s about you", o.command), hint: "name verb and target instead"}
+	}
+	if err != nil {
+		return err
+	}
+	caller, err := desk.server.WhoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	p.Decision = d.ID
+	p.Scope.Surface, p.Scope.Audience = d.Surface, caller.Audience
+	p.Scope.Verbs, p.Scope.Targets = []operation.Verb{d.Verb}, []operation.Reference{d.Target}
+	return nil
+}

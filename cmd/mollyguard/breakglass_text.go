@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// shown is a name for people. One with other characters than printable ASCII is
+// quoted, so that nothing moves the cursor and no letter is taken for another.
+func shown(name string) string {
+	if strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r >= unicode.MaxASCII }) < 0 {
+		return name
+	}
+	return strconv.QuoteToASCII(name)
+}
+
+// describeTarget names an object as kubectl users read it.
+func describeTarget(kind, namespace, name string) string {
+	if namespace != "" {
+		name = namespace + "/" + name
+	}
+	return strings.TrimSpace(kind + " " + name)
+}
+
+// describe names a target, by its kind or else by its resource.
+func describe(target operation.Reference) string {
+	kind := target.Kind
+	if ref, ok := operation.ParseKubernetesRef(target.Ref); ok && kind == "" {
+		kind = ref.Resource
+	}
+	return shown(describeTarget(kind, target.Namespace, target.Name))
+}
+
+// clock is what times are shown by: now, and the user's zone.
+type clock struct {
+	now  func() time.Time
+	zone *time.Location
+}
+
+// at shows a time in the user's zone, and how far away it is.
+func (c clock) at(t time.Time) string {
+	return fmt.Sprintf("%s (%s)", t.In(c.zone).Format("2006-01-02 15:04:05 MST"), c.relative(t))
+}
+
+// relative shows how far away a time is: in 12 min, 3 h ago.
+func (c clock) relative(t time.Time) string {
+	away := t.Sub(c.now())
+	switch {
+	case away >= time.Second:
+		return "in " + span(away)
+	case away <= -time.Second:
+		return span(-away) + " ago"
+	}
+	return "now"
+}
+
+// span shows a length of time in the largest unit that it fills, and in the next
+// one too while there are few of the first: 1 h 5 min, 12 min, 3 d.
+func span(d time.Duration) string {
+	// few is where a unit alone is near enough: 9 min is not 9 min 50 s, but nobody
+	// minds whether 11 min are 11 min 20 s.
+	const few = 10
+	units := []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	for i, unit := range units {
+		count := d / unit.length
+		if count == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", count, unit.name)
+		if i+1 < len(units) && count < few {
+			if rest := d % unit.length / units[i+1].length; rest > 0 {
+				text += fmt.Sprintf(" %d %s", rest, units[i+1].name)
+			}
+		}
+		return text
+	}
+	return "0 s"
+}
+
+// table prints cases as kubectl prints objects.
+func (c clock) table(w io.Writer, views []breakglass.View) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(t, "HANDLE\tSTATE\tREQUESTER\tWHAT\tCLUSTER\tUNTIL\tAGE")
+	for _, v := range views {
+		until, age := "-", "-"
+		if !v.Standing.Until.IsZero() {
+			until = c.relative(v.Standing.Until)
+		}
+		if made := madeAt(v.Case); !made.IsZero() {
+			age = duration.HumanDuration(max(c.now().Sub(made), 0))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			shown(v.ID()), state(v.Standing), shown(requester(v.Case)), what(v.Scope()), orDash(shown(v.Scope().Audience)), until, age)
+	}
+	return t.Flush()
+}
+
+// state is how a state reads; there is none until the server has weighed a case.
+func state(s breakglass.Standing) string { return orDash(shown(string(s.State))) }
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// madeAt is when a case began. Of a grant that came as a token it is only known
+// from when on it holds.
+func madeAt(c breakglass.Case) time.Time {
+	switch {
+	case c.Request != nil:
+		return c.Request.Created
+	case c.Grant != nil:
+		return c.Grant.NotBefore
+	}
+	return time.Time{}
+}
+
+// requester is who asked; of a grant that came as a token, who may use it.
+func requester(c breakglass.Case) string {
+	if c.Request != nil {
+		return c.Request.Requester.Name
+	}
+	return orDash(c.Subject())
+}
+
+// what says in a few words what is asked for.
+func what(s breakglass.Scope) string {
+	if len(s.Targets) == 0 {
+		return "-"
+	}
+	text := verbs(s.Verbs) + " " + describe(s.Targets[0])
+	if more := len(s.Targets) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func verbs(list []operation.Verb) string {
+	texts := make([]string, len(list))
+	for i, verb := range list {
+		texts[i] = shown(string(verb))
+	}
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/kube"
+	"github.com/mollyguard/mollyguard/kube/v1alpha1"
+	"github.com/mollyguard/mollyguard/ledger"
+)
+
+// caseStore chooses where break-glass cases are kept. Without a store there is no
+// break glass, and no error: the log says why.
+func (env *surroundings) caseStore(c config.Configuration, book *ledger.Ledger, log *slog.Logger) (store breakglass.Store, inCluster bool, err error) {
+	kind := c.BreakGlass.Store
+	if kind == config.StoreAuto {
+		kind = env.bestStore(book, log)
+	}
+	switch kind {
+	case config.StoreKubernetes:
+		if env.cluster == nil {
+			return nil, false, &exitError{code: exitUndecided, err: errors.New("breakGlass.store is kubernetes, and there is no cluster"),
+				hint: "set breakGlass.store to ledger, or name a cluster with --kubeconfig"}
+		}
+		store, err := env.clusterStore(c, log)
+		return store, true, err
+	case config.StoreLedger:
+		return book, false, nil
+	}
+	return nil, false, nil
+}
+
+// bestStore is what auto means here.
+func (env *surroundings) bestStore(book *ledger.Ledger, log *slog.Logger) string {
+	if env.cluster != nil {
+		_, err := env.cluster.mapper.RESTMapping(v1alpha1.GroupVersion().WithKind("BreakGlassRequest").GroupKind())
+		if !meta.IsNoMatchError(err) {
+			return config.StoreKubernetes
+		}
+		if book == nil {
+			log.Warn("break glass is off: its CRDs are not installed; apply the manifests and start the server again")
+		}
+	}
+	if book != nil {
+		return config.StoreLedger
+	}
+	return config.StoreNone
+}
+
+// clusterStore keeps cases in the cluster. What happens to them there brings them
+// up to date on the replica that leads.
+func (env *surroundings) clusterStore(c config.Configuration, log *slog.Logger) (breakglass.Store, error) {
+	direct, err := kube.NewClient(env.cluster.config, env.cluster.httpClient)
+	if err != nil {
+		return nil, err
+	}
+	var synced atomic.Bool
+	env.run = append(env.run, func(ctx context.Context) error {
+		var all []toolscache.InformerSynced
+		for _, object := range kube.Watched() {
+			informer := informerFor(ctx, env.cluster.caches, object, log)
+			if informer == nil {
+				return nil
+			}
+			all = append(all, informer.HasSynced)
+		}
+		synced.Store(toolscache.WaitForCacheSync(ctx.Done(), all...))
+		return nil
+	})
+	return kube.NewStore(kube.StoreOptions{
+		Client: direct, Cluster: c.Cluster, Cache: env.cluster.caches, CacheSynced: synced.Load,
+	}), nil
+}
+
+// maxChanged is how many handles wait to be looked at; more are found by the next
+// sweep.
+const maxChanged = 256
+
+// watchCases tells of the handles of requests, verdicts and uses that appear, until
+// ctx ends.
+func (env *surroundings) watchCases(ctx context.Context, changed chan<- string, log *slog.Logger) error {
+	label := func(o client.Object) string { return o.GetLabels()[kube.LabelRequest] }
+	handleOf := map[string]func(o client.Object) string{
+		"BreakGlassRequest": func(o client.Object) string { return o.GetName() },
+		"BreakGlassVerdict": label,
+		"BreakGlassUse":     label,
+	}
+	var errs []error
+	for kind, handle := range handleOf {
+		informer := informerFor(ctx, env.cluster.caches, metadataOf(v1alpha1.GroupVersion().WithKind(kind)), log)
+		if informer == nil {
+			break
+		}
+		registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: func(object any) {
+			o, ok := object.(client.Object)
+			if !ok {
+				return
+			}
+			select {
+			case changed <- handle(o):
+			default: // the next sweep finds it
+			}
+		}})
+		if err != nil {
+			return fmt.Errorf("watch break-glass objects: %w", err)
+		}
+		defer func() { errs = append(errs, informer.RemoveEventHandler(registration)) }()
+	}
+	<-ctx.Done()
+	return errors.Join(errs...)
+}
+
+func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
+	m := &metav1.PartialObjectMetadata{}
+	m.SetGroupVersionKind(kind)
+	return m
+}
+
+// fate looks whether the object of a use is gone.
+func (env *surroundings) fate(ctx context.Context, use breakglass.Use) (bool, error) {
+	if env.cluster == nil {
+		return false, breakglass.ErrNotFound
+	}
+	return env.cluster.lookup.Gone(ctx, use.Target)
+}

@@ -248,7 +248,7 @@ func attacks(t testing.TB, k, trusted *Keyring) []attack {
 		{"an approver that is null", set("approvers", []any{nil}), "its claim approvers has a name that is empty or too long"},
 		{"a digest that is none", set("approvals_digest", "none"), "its claim approvals_digest is not a SHA-256 in hex"},
 		{"a scope that is a list", set("scope", []string{}), "its claim scope is not a JSON object with each member once"},
-		{"a verb that destroys nothing", scope("verbs", []string{"update"}), fmt.Sprintf(`its claim scope.verbs: "update" is not one of the destructive verbs %v`, operation.Update.Values())},
+		{"a verb that destroys nothing", scope("verbs", []string{"update"}), `its claim scope.verbs: "update" is not one of the destructive verbs [delete evict scale-to-zero unprotect replace forget empty unknown]`},
 		{"no verbs", scope("verbs", []string{}), "its claim scope.verbs: missing"},
 		{"no targets", scope("targets", []string{}), "its claim scope.targets: 0, there must be 1 to 64"},
 		{"targets that are a text", scope("targets", "all"), "its claim scope.targets is not a list"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,11 +60,7 @@ api: {address: %[2]s, users: %[3]s}
 
 func (h *headquarters) write(t *testing.T, name, text string) string {
 	t.Helper()
-	path := filepath.Join(h.dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return writeText(t, h.dir, name, text)
 }
 
 // run runs the command line against the server's API.
@@ -83,15 +78,9 @@ func (h *headquarters) run(t *testing.T, user string, args ...string) string {
 // issue gets a token for Alice that opens one thing.
 func (h *headquarters) issue(t *testing.T, verb, target string) (handle, token string) {
 	t.Helper()
-	var view struct {
-		ID string `json:"id"`
-	}
-	out := h.run(t, alice, "request", verb, target, "--reason", "moved", "-o", "json")
-	if err := json.Unmarshal([]byte(out), &view); err != nil {
-		t.Fatal(err)
-	}
-	h.run(t, bob, "approve", view.ID)
-	return view.ID, strings.TrimSpace(h.run(t, alice, "token", view.ID))
+	handle = handleIn(t, h.run(t, alice, "request", verb, target, "--reason", "moved", "-o", "json"))
+	h.run(t, bob, "approve", handle)
+	return handle, strings.TrimSpace(h.run(t, alice, "token", handle))
 }
 
 // keys writes the public keys to a file, as the API serves them.

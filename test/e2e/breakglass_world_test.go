@@ -114,11 +114,17 @@ func (w *breakGlassWorld) request(t *testing.T, args ...string) string {
 	if result.ExitCode != 0 {
 		t.Fatalf("request: %s", result.Stderr)
 	}
+	return handleIn(t, result.Stdout)
+}
+
+// handleIn reads the handle of a case that was printed as JSON.
+func handleIn(t *testing.T, text string) string {
+	t.Helper()
 	var view struct {
 		ID string `json:"id"`
 	}
-	if err := json.Unmarshal([]byte(result.Stdout), &view); err != nil || view.ID == "" {
-		t.Fatalf("request: %v in %s", err, result.Stdout)
+	if err := json.Unmarshal([]byte(text), &view); err != nil || view.ID == "" {
+		t.Fatalf("%v in %s", err, text)
 	}
 	return view.ID
 }
@@ -141,8 +147,13 @@ func writeFile(t *testing.T, dir, manifest string) string {
 			kept = append(kept, line)
 		}
 	}
-	path := filepath.Join(dir, "manifest.yaml")
-	if err := os.WriteFile(path, []byte(strings.Join(kept, "")), 0o600); err != nil {
+	return writeText(t, dir, "manifest.yaml", strings.Join(kept, ""))
+}
+
+func writeText(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

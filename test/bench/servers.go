@@ -51,6 +51,8 @@ type server struct {
 	output  *lines
 	url     string
 	client  *http.Client
+	// path is where it is called, once it listens.
+	path func() (string, error)
 	// afterTurn cleans up what calls leave behind.
 	afterTurn func() error
 }
@@ -84,7 +86,13 @@ func startAll(ctx context.Context, o options, dir string) (map[string]*server, e
 	}
 	servers := map[string]*server{}
 	for _, name := range serverNames {
-		s := &server{name: name, command: commands[name], output: newLines(), afterTurn: func() error { return nil }}
+		s := &server{
+			name: name, command: commands[name], output: newLines(), afterTurn: func() error { return nil },
+			path: func() (string, error) { return webhook.Path, nil },
+		}
+		if name == mollyguard {
+			s.path = func() (string, error) { return trustedPath(dir) }
+		}
 		if err := s.start(ctx, c.pool); err != nil {
 			return servers, fmt.Errorf("start %s: %w", name, err)
 		}
@@ -112,8 +120,28 @@ func build(ctx context.Context, to string) error {
 	return nil
 }
 
+// keysFile has the signing keys, and the secret of the path.
+const keysFile = "keys.json"
+
+// trustedPath is the path by which mollyguard knows the API server, so that a denial
+// looks for a grant as it would in a cluster.
+func trustedPath(dir string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, keysFile))
+	if err != nil {
+		return "", err
+	}
+	var keys struct {
+		CallSecret string `json:"call_secret"`
+	}
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return "", err
+	}
+	return webhook.Path + "/" + keys.CallSecret, nil
+}
+
 // mollyguardArguments makes a server without a cluster that knows the namespace
-// of the reviews. All else is the default configuration.
+// of the reviews, and keeps grants in a file. All else is the default
+// configuration.
 func mollyguardArguments(dir, log string, c certificate) ([]string, error) {
 	configuration, err := json.Marshal(map[string]any{ // JSON is YAML
 		"apiVersion":   "config.mollyguard.dev/v1alpha1",
@@ -121,6 +149,8 @@ func mollyguardArguments(dir, log string, c certificate) ([]string, error) {
 		"server":       map[string]any{"address": "127.0.0.1:0", "statusAddress": "127.0.0.1:0"},
 		"certificates": map[string]any{"files": map[string]any{"certificate": c.file, "key": c.keyFile}},
 		"decisionLog":  map[string]any{"path": log},
+		"ledger":       map[string]any{"path": filepath.Join(dir, "ledger.db")},
+		"breakGlass":   map[string]any{"keys": map[string]any{"file": filepath.Join(dir, keysFile)}},
 	})
 	if err != nil {
 		return nil, err
@@ -149,7 +179,12 @@ func (s *server) start(ctx context.Context, pool *x509.CertPool) error {
 	defer cancel()
 	select {
 	case address := <-s.output.address:
-		s.url = "https://" + address + webhook.Path + "?timeout=5s" // the API server says how long it waits
+		path, err := s.path()
+		if err != nil {
+			s.stop()
+			return err
+		}
+		s.url = "https://" + address + path + "?timeout=5s" // the API server says how long it waits
 	case <-s.output.ended:
 		s.stop()
 		return fmt.Errorf("it ended:\n%s", s.output.last)

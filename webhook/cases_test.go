@@ -136,8 +136,10 @@ func TestBreakGlassObjectsAreWrittenInOnesOwnName(t *testing.T) {
 		{name: "a request", review: aCase("breakglassrequests", requestOf()), heard: []string{"check request of alice@example.com, a human", "note request bg-0000-0001"}},
 		{
 			name: "a request that says what kind its author is", want: "",
-			review: aCase("breakglassrequests", requestOf(func(o *v1alpha1.BreakGlassRequest) { o.Spec.Requester.Name, o.Spec.Requester.Kind = "deploy-bot", "human" }), by("deploy-bot")),
-			heard:  []string{"check request of deploy-bot, a agent", "note request bg-0000-0001"},
+			review: aCase("breakglassrequests", requestOf(func(o *v1alpha1.BreakGlassRequest) {
+				o.Spec.Requester.Name, o.Spec.Requester.Kind = "deploy-bot", "human"
+			}), by("deploy-bot")),
+			heard: []string{"check request of deploy-bot, a agent", "note request bg-0000-0001"},
 		},
 		{
 			name:   "a dry run leaves no trace",

@@ -25,8 +25,16 @@ const (
 const maxEventMessage = 1024
 
 const (
-	eventReason    = "OperationRefused"
+	// EventReason is the reason of every Event here.
+	EventReason    = "OperationRefused"
 	eventComponent = "mollyguard"
+)
+
+// Annotations of an Event, by which a refusal is found again from its decision.
+const (
+	EventDecision = "mollyguard.dev/decision"
+	EventVerb     = "mollyguard.dev/verb"
+	EventRef      = "mollyguard.dev/ref"
 )
 
 // Events writes Kubernetes Events about refusals. It does not block, and drops
@@ -56,7 +64,8 @@ func (e *Events) Observe(answer Answer) {
 	if answer.NotOurs || !d.Refused() || d.DryRun || d.Target.Name == "" {
 		return
 	}
-	e.recorder.Event(reference(answer.Operation.Target), corev1.EventTypeWarning, eventReason,
+	annotations := map[string]string{EventDecision: d.ID, EventVerb: string(d.Verb), EventRef: d.Target.Ref}
+	e.recorder.AnnotatedEventf(reference(answer.Operation.Target), annotations, corev1.EventTypeWarning, EventReason, "%s",
 		clip("decision "+d.ID+", "+operation.Printable(d.Actor.Name)+": "+headline(d, "refused"), maxEventMessage))
 }
 

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
@@ -90,6 +91,8 @@ type connection struct {
 	here string
 	// server is the API's client, or nil for a cluster.
 	server *api.Client
+	// events are the cluster's, or nil for a server.
+	events typedcorev1.EventsGetter
 }
 
 // connect finds the desk. It asks nobody yet.
@@ -117,7 +120,7 @@ func (o connectOptions) connect(c console, p place) (connection, error) {
 	if err != nil {
 		return connection{}, fmt.Errorf("make a client: %w", err)
 	}
-	return connection{here: here, remoteDesk: &clusterDesk{
+	return connection{here: here, events: clients.CoreV1(), remoteDesk: &clusterDesk{
 		client: objects, store: kube.NewStore(kube.StoreOptions{Client: objects}), reviews: clients.AuthenticationV1(),
 		entropy: rand.Reader, pause: c.pause,
 	}}, nil

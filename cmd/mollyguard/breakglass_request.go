@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -225,30 +223,5 @@ func unseen(c console, i intent, p *breakglass.Proposal) error {
 		})
 	}
 	c.say("warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now")
-	return nil
-}
-
-// fromDecision fills in the scope from a refusal that the server remembers.
-func (o requestOptions) fromDecision(ctx context.Context, desk connection, args []string, p *breakglass.Proposal) error {
-	switch {
-	case len(args) > 0:
-		return usageError("", "--for says what is asked for: leave %s out", shown(strings.Join(args, " ")))
-	case desk.server == nil:
-		return usageError("name verb and target, or --for the command; or say --server URL", "only a server remembers decisions, and none is named")
-	}
-	d, err := desk.server.Decision(ctx, o.command)
-	if errors.Is(err, breakglass.ErrNotFound) {
-		return &exitError{code: exitUndecided, err: fmt.Errorf("the server does not remember a decision %s about you", o.command), hint: "name verb and target instead"}
-	}
-	if err != nil {
-		return err
-	}
-	caller, err := desk.server.WhoAmI(ctx)
-	if err != nil {
-		return err
-	}
-	p.Decision = d.ID
-	p.Scope.Surface, p.Scope.Audience = d.Surface, caller.Audience
-	p.Scope.Verbs, p.Scope.Targets = []operation.Verb{d.Verb}, []operation.Reference{d.Target}
 	return nil
 }

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,6 +77,30 @@ func TestASecondPersonOpensExactlyOneThingOnce(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestARefusalIsAskedForByItsDecision(t *testing.T) {
+	w := newBreakGlassWorld(t)
+	w.shop(t, "shop", "")
+	refused := w.kubectl(t, "-n", "shop", "delete", "configmap", "settings").Stderr
+	decision := regexp.MustCompile(`decision +(01[0-9A-Z]{24})`).FindStringSubmatch(refused)
+	if decision == nil {
+		t.Fatalf("no decision in %s", refused)
+	}
+	var handle string
+	w.eventually(t, "the refusal's Event", func() error { // Events are written behind the answer
+		got := w.mollyguard(t, w.alice, "request", "--for", decision[1], "--reason", "moved", "-o", "json")
+		if got.ExitCode != 0 {
+			return errors.New(got.Stderr)
+		}
+		handle = handleIn(t, got.Stdout)
+		return nil
+	})
+	w.approve(t, handle)
+	if got := w.kubectl(t, "-n", "shop", "delete", "configmap", "settings"); got.ExitCode != 0 {
+		t.Errorf("%s", got.Stderr)
+	}
+	says(t, w.mollyguard(t, w.alice, "request", "--for", "01M7YXXACSAD0W17DQYQ0Q5AW5", "--reason", "moved").Stderr, "no Event tells of decision 01M7YXXACSAD0W17DQYQ0Q5AW5")
 }
 
 func TestAPodIsDeletedByForceWithASingleUse(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"regexp"
@@ -99,11 +100,15 @@ func loadConfig(path string) (config.Configuration, error) {
 }
 
 func sources(c config.Configuration) []engine.Source {
+	return sourcesOf(*c.Policies.Embedded, policies.Embedded(), c.Policies.Directories)
+}
+
+func sourcesOf(embedded bool, files fs.FS, directories []string) []engine.Source {
 	var list []engine.Source
-	if *c.Policies.Embedded {
-		list = append(list, engine.Source{Name: "embedded", FS: policies.Embedded()})
+	if embedded {
+		list = append(list, engine.Source{Name: "embedded", FS: files})
 	}
-	for _, directory := range c.Policies.Directories {
+	for _, directory := range directories {
 		list = append(list, engine.Source{Name: directory, FS: os.DirFS(directory)})
 	}
 	return list

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -28,6 +29,9 @@ defaults filled in. Certificate files and the cluster are not looked at.`,
 			}
 			if err := checkPolicyNames(c, set); err != nil {
 				return err
+			}
+			if _, err := engine.Compile(cmd.Context(), issuingSources(c), issuingOptions(c)); err != nil {
+				return fmt.Errorf("issuing policy: %w", err)
 			}
 			var b bytes.Buffer
 			encoder := yaml.NewEncoder(&b)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"reflect"
 	"sync"
 	"time"
@@ -153,24 +152,23 @@ func (d *desk) handler(c config.Configuration, env *surroundings, a *assembly, r
 
 // issuingEngine holds issuing policy.
 func issuingEngine(ctx context.Context, c config.Configuration, log *slog.Logger, registerer prometheus.Registerer) (*engine.Engine, error) {
-	var sources []engine.Source
-	if *c.BreakGlass.Policies.Embedded {
-		sources = append(sources, engine.Source{Name: "embedded", FS: policies.Issuance()})
-	}
-	for _, directory := range c.BreakGlass.Policies.Directories {
-		sources = append(sources, engine.Source{Name: directory, FS: os.DirFS(directory)})
-	}
-	e, err := engine.New(ctx, engine.Config{
-		Sources: sources, Log: log, Registerer: registerer,
-		Options: engine.Options{
-			Contract: engine.Issuing(reflect.TypeFor[breakglass.Question]()),
-			Schema:   policies.IssuanceSchema(), Config: c.BreakGlass.Policies.Config,
-		},
-	})
+	e, err := engine.New(ctx, engine.Config{Sources: issuingSources(c), Options: issuingOptions(c), Log: log, Registerer: registerer})
 	if err != nil {
 		return nil, fmt.Errorf("issuing policy: %w", err)
 	}
 	return e, nil
+}
+
+func issuingSources(c config.Configuration) []engine.Source {
+	p := c.BreakGlass.Policies
+	return sourcesOf(*p.Embedded, policies.Issuance(), p.Directories)
+}
+
+func issuingOptions(c config.Configuration) engine.Options {
+	return engine.Options{
+		Contract: engine.Issuing(reflect.TypeFor[breakglass.Question]()),
+		Schema:   policies.IssuanceSchema(), Config: c.BreakGlass.Policies.Config,
+	}
 }
 
 // issuingRules asks the engine.

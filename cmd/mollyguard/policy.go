@@ -35,10 +35,12 @@ func newPolicy(s streams) *cobra.Command {
 type policyOptions struct {
 	config   string
 	embedded bool
+	issuing  bool
 }
 
 func (o *policyOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.config, "config", "", "configuration `FILE` whose policies.config the policies see")
+	cmd.Flags().StringVar(&o.config, "config", "", "configuration `FILE` whose policies.config, or breakGlass.policies.config, the policies see")
+	cmd.Flags().BoolVar(&o.issuing, "issuing", false, "issuing policy: what judges requests for grants, not operations")
 	cmd.Flags().BoolVar(&o.embedded, "embedded", true, "judge the folder together with the embedded policies, as a server does by default")
 }
 
@@ -53,7 +55,9 @@ func (o *policyOptions) compile(ctx context.Context, directories []string) (*eng
 		}
 	}
 	if len(directories) > 0 {
-		c.Policies.Directories, c.Policies.Embedded = slices.Compact(slices.Sorted(slices.Values(directories))), &o.embedded
+		directories = slices.Compact(slices.Sorted(slices.Values(directories)))
+		c.Policies.Directories, c.Policies.Embedded = directories, &o.embedded
+		c.BreakGlass.Policies.Directories, c.BreakGlass.Policies.Embedded = directories, &o.embedded
 		for _, directory := range directories {
 			if info, err := os.Stat(directory); err != nil {
 				return nil, err
@@ -61,6 +65,9 @@ func (o *policyOptions) compile(ctx context.Context, directories []string) (*eng
 				return nil, usageError("name the folder that the file is in", "%s is not a folder", directory)
 			}
 		}
+	}
+	if o.issuing {
+		return engine.Compile(ctx, issuingSources(c), issuingOptions(c))
 	}
 	return engine.Compile(ctx, sources(c), engineOptions(c))
 }

@@ -200,3 +200,25 @@ func TestAHandleThatIsTakenIsNotGivenAgain(t *testing.T) {
 		t.Errorf("got %s after %s", second, first)
 	}
 }
+
+func TestNobodyHasMoreThanTwentyOpenRequestsForOneSubject(t *testing.T) {
+	o := newOffice(t, nil)
+	const tooMany = "there are 20 open requests of yours for alice@example.com: end some with kubectl mollyguard deny"
+	var ids []string
+	for range 20 {
+		ids = append(ids, o.ask(proposal(web)))
+	}
+	attempt := func(p breakglass.Proposal) string {
+		_, err := o.Request(t.Context(), person(alice), p)
+		return outcome(err)
+	}
+	o.same("", tooMany, attempt(proposal(web)))
+	forRobot := proposal(web)
+	forRobot.Subject = robot
+	o.same("", passed, attempt(forRobot))
+	o.judge(alice, ids[0], breakglass.Deny)
+	o.same("", passed, attempt(proposal(web)))
+	o.same("", tooMany, attempt(proposal(web)))
+	o.clock.add(time.Hour + 31*time.Second)
+	o.same("", passed, attempt(proposal(web)))
+}

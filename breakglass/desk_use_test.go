@@ -135,9 +135,11 @@ func TestTheWindowOfAGrantBeginsWithTheLastApprovalThatItTook(t *testing.T) {
 	id := o.ask(proposal(web))
 	for _, name := range []string{bob, carol, "dave@example.com"} { // the third is one more than it takes
 		o.clock.add(10 * time.Minute)
-		o.judge(name, id, breakglass.Approve)
+		o.must(o.store.CreateVerdict(t.Context(), breakglass.Verdict{
+			Request: id, Kind: breakglass.Approve, By: person(name), At: o.clock.now(), Door: breakglass.DoorKubernetes,
+		}))
 	}
-	view, err := o.View(t.Context(), id)
+	view, err := o.Settle(t.Context(), id)
 	o.must(err)
 	if from, to := view.Grant.NotBefore.Sub(opening), view.Grant.Expires.Sub(opening); from != 20*time.Minute || to != 50*time.Minute {
 		t.Errorf("from %v to %v", from, to)
@@ -380,5 +382,29 @@ func TestAGrantThatIsBoundToACertificate(t *testing.T) {
 			op.Actor.Credential = tt.used
 			o.same(view.ID(), tt.want, o.try(op))
 		})
+	}
+}
+
+func TestWhatPolicyBringsBackToLifeIsSweptAgain(t *testing.T) {
+	o := newOffice(t, nil)
+	o.rules = approvals(2)
+	p := proposal(web)
+	p.Duration = 2 * time.Hour
+	id := o.ask(p)
+	o.judge(bob, id, breakglass.Approve)
+	o.clock.add(90 * time.Minute)
+	o.must(o.Sweep(t.Context()))
+	o.same(id, "expired: not approved by 2026-11-21T04:00:00Z", o.standing(id))
+
+	o.rules = approvals(1) // the approval came in time
+	o.must(o.Sweep(t.Context()))
+	o.same(id, "active: approved by bob@example.com, 1 of 1 left", o.standing(id))
+	o.same(id, passed, o.try(deletion(web)))
+	o.clock.add(3 * time.Minute)
+	o.must(o.Sweep(t.Context()))
+	view, err := o.View(t.Context(), id)
+	o.must(err)
+	if view.Uses[0].State != breakglass.Confirmed {
+		t.Errorf("the use is %s", view.Uses[0].State)
 	}
 }

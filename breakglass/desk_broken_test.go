@@ -83,7 +83,7 @@ func TestAUseOfWhichNobodyHeardIsFoundAgain(t *testing.T) {
 	o.same(id, "undecided: record that ID was used: the disk is gone", o.try(deletion(web)))
 	o.notes.err = nil
 	o.same(id, passed, o.try(deletion(web)))
-	o.same(id, "ID: used: used up: delete of "+web.Ref+" at 2026-11-21T03:00:00Z", o.try(deletion(api)))
+	o.same(id, "ID: used up: delete of "+web.Ref+" at 2026-11-21T03:00:00Z", o.try(deletion(api)))
 }
 
 func TestADeskThatLacksAPartIsNotMade(t *testing.T) {

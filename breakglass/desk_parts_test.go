@@ -95,7 +95,7 @@ func TestAScopeSaysWhyItDoesNotCover(t *testing.T) {
 		{"it does", func(*operation.Operation) {}, ""},
 		{"it does, whatever the kind is called", func(op *operation.Operation) { op.Target.Kind = "deployment" }, ""},
 		{"it does, whoever acts", func(op *operation.Operation) { op.Actor = person(carol) }, ""},
-		{"another surface", func(op *operation.Operation) { op.Surface = operation.Terraform }, "it is for kubernetes"},
+		{"another surface", func(op *operation.Operation) { op.Surface = operation.Terraform }, "it is for another object"},
 		{"another verb", func(op *operation.Operation) { op.Verb = operation.Empty }, "it is for delete, evict, not for empty"},
 		{"another object", func(op *operation.Operation) { op.Target.Reference = deployment("db", "u-1") }, "it is for another object"},
 		{"no name", func(op *operation.Operation) { op.Target.Name = "" }, "it is for another object"},

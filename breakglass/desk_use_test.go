@@ -41,7 +41,7 @@ func TestAGrantOpensWhatItIsForAndNothingElse(t *testing.T) {
 		}, want: "no grant"},
 		{name: "a target without a name", change: func(op *operation.Operation) { op.Target.Name = "" }, want: "no grant"},
 		{name: "another verb", change: func(op *operation.Operation) { op.Verb = operation.ScaleToZero }, want: "ID: it is for delete, not for scale-to-zero"},
-		{name: "another surface", change: func(op *operation.Operation) { op.Surface = operation.GCP }, want: "ID: it is for kubernetes"},
+		{name: "another surface", change: func(op *operation.Operation) { op.Surface = operation.GCP }, want: "no grant"},
 		{
 			name: "an object made anew under the name", change: func(op *operation.Operation) { op.Target.UID = "u-2" },
 			want: "ID: it is for the Deployment of that name with uid u-1; this one has uid u-2",
@@ -189,7 +189,7 @@ func TestAGrantIsUsedUpByObjects(t *testing.T) {
 		return op
 	}
 	usedUp := func(by operation.Reference, at string) string {
-		return "ID: used: used up: delete of " + by.Ref + " at 2026-11-21T" + at + "Z"
+		return "ID: used up: delete of " + by.Ref + " at 2026-11-21T" + at + "Z"
 	}
 	for _, tt := range []struct {
 		name     string
@@ -279,7 +279,7 @@ func TestFindingUsesNothingUp(t *testing.T) {
 
 func TestAUseThatCameToNothingIsGivenBack(t *testing.T) {
 	api := deployment("api", "u-7")
-	const usedUp = "ID: used: used up: delete of k8s://prod-eu/apps/deployments/shop/web at 2026-11-21T03:00:00Z"
+	const usedUp = "ID: used up: delete of k8s://prod-eu/apps/deployments/shop/web at 2026-11-21T03:00:00Z"
 	for _, tt := range []struct {
 		name  string
 		gone  bool
@@ -349,7 +349,7 @@ func TestAUseThatWasGivenBackCanBeUsedAsOften(t *testing.T) {
 	o.same(id, passed, o.try(deletion(web)))
 	o.clock.add(3 * time.Minute)
 	o.must(o.Sweep(t.Context()))
-	o.same(id, "ID: used: used up: delete of "+web.Ref+" at 2026-11-21T03:09:00Z", o.try(deletion(web)))
+	o.same(id, "ID: used up: delete of "+web.Ref+" at 2026-11-21T03:09:00Z", o.try(deletion(web)))
 }
 
 func TestAGrantThatIsBoundToACertificate(t *testing.T) {

@@ -20,7 +20,7 @@ func (d *Desk) Token(ctx context.Context, actor operation.Actor, id string) (ope
 	case v.Subject() != actor.Name && (v.Request == nil || v.Request.Requester.Name != actor.Name):
 		refusal = &Refusal{id + " is somebody else's"}
 	case v.Standing.State != Active && v.Standing.State != Scheduled:
-		refusal = &Refusal{fmt.Sprintf("%s is %s: %s", id, v.Standing.State, v.Standing.Why)}
+		refusal = &Refusal{id + ": " + v.Standing.line()}
 	case v.Grant.Imported():
 		refusal = &Refusal{id + " came as a token: present that one"}
 	}
@@ -57,6 +57,15 @@ func (d *Desk) Import(ctx context.Context, actor operation.Actor, token operatio
 // CheckToken returns the grant that a token carries if it is good here and the
 // actor's, or a *Refusal. It notes refusals.
 func (d *Desk) CheckToken(ctx context.Context, actor operation.Actor, token operation.Secret) (Grant, error) {
+	g, err := d.VerifyToken(ctx, actor, token)
+	if err != nil {
+		return Grant{}, d.tokenRefused(ctx, actor, err)
+	}
+	return g, nil
+}
+
+// VerifyToken is CheckToken without a trace.
+func (d *Desk) VerifyToken(ctx context.Context, actor operation.Actor, token operation.Secret) (Grant, error) {
 	now := d.now()
 	g, err := d.keys.Verify(ctx, token, now)
 	switch {
@@ -67,7 +76,7 @@ func (d *Desk) CheckToken(ctx context.Context, actor operation.Actor, token oper
 		err = &Refusal{"the token is somebody else's"}
 	}
 	if err != nil {
-		return Grant{}, d.tokenRefused(ctx, actor, err)
+		return Grant{}, err
 	}
 	return g, nil
 }

@@ -28,15 +28,14 @@ type Scope struct {
 // Covers says whether the scope holds an operation's target and verb, and if not
 // why. It looks neither at times nor at people.
 func (s Scope) Covers(op *operation.Operation) error {
-	if s.Surface != op.Surface {
-		return fmt.Errorf("it is for %s", s.Surface)
-	}
-	if !slices.Contains(s.Verbs, op.Verb) {
-		return fmt.Errorf("it is for %s, not for %s", list(s.Verbs), op.Verb)
-	}
 	i := slices.IndexFunc(s.Targets, func(t operation.Reference) bool { return t.Ref == op.Target.Ref })
-	if i < 0 || op.Target.Name == "" {
+	if i < 0 || op.Target.Name == "" || s.Surface != op.Surface {
 		return errNotItsTarget
+	}
+	for _, verb := range op.Verbs() {
+		if !slices.Contains(s.Verbs, verb) {
+			return fmt.Errorf("it is for %s, not for %s", list(s.Verbs), verb)
+		}
 	}
 	if uid := s.Targets[i].UID; uid != "" && uid != op.Target.UID {
 		return fmt.Errorf("it is for the %s of that name with uid %s; this one has uid %s", s.Targets[i].Kind, uid, op.Target.UID)
@@ -152,6 +151,9 @@ func (s Scope) check() []error {
 		if slices.ContainsFunc(s.Targets[:i], func(t operation.Reference) bool { return t.Ref == target.Ref }) {
 			add("scope.targets[%d]: %s is there twice", i, target.Ref)
 		}
+	}
+	if len(s.Targets)*len(s.Verbs) > MaxTargets*2 {
+		add("scope: %d targets times %d verbs are too many: ask for less at once", len(s.Targets), len(s.Verbs))
 	}
 	if s.Objects < 1 || s.Objects > MaxObjects {
 		add("scope.objects: %d is not between 1 and %d", s.Objects, MaxObjects)

@@ -35,6 +35,19 @@ type Finding struct {
 	// Refused says of each other grant that was presented, or is for this very
 	// object, why it does not cover the operation.
 	Refused []string
+	// Pending is the handle of a request for the operation that waits for an
+	// approval, or empty.
+	Pending string
+}
+
+// maxRefused is how many reasons are told: the newest say most.
+const maxRefused = 5
+
+// tidy leaves out what would bury the rest.
+func (f *Finding) tidy() {
+	if more := len(f.Refused) - maxRefused; more > 0 {
+		f.Refused = append(f.Refused[more:], fmt.Sprintf("and %d more: kubectl mollyguard list --all", more))
+	}
 }
 
 // Find looks for grants that cover an operation: those in the store for its actor,
@@ -64,6 +77,7 @@ func (d *Desk) Find(ctx context.Context, op *operation.Operation, severity opera
 	for _, err := range undecided { // none of them keeps another grant from working
 		found.Refused = append(found.Refused, err.Error())
 	}
+	found.tidy()
 	slices.SortStableFunc(found.Passes, func(a, b Pass) int { return b.Grant.Approvals - a.Grant.Approvals })
 	return found, nil
 }
@@ -76,7 +90,7 @@ func (d *Desk) considerPresented(ctx context.Context, found *Finding, own []Case
 		}
 		return nil
 	}
-	g, err := d.CheckToken(ctx, op.Actor, presented)
+	g, err := d.lookAt(ctx, op, presented)
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		found.Refused = append(found.Refused, "the token presented is not good: "+refusal.Reason)
@@ -96,9 +110,25 @@ func (d *Desk) considerPresented(ctx context.Context, found *Finding, own []Case
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("look for uses of %s: %w", g.ID, err)
 	}
+	if g.Issuer == d.keys.Issuer() { // of our own, the records say more than the token
+		if c.Request == nil {
+			found.Refused = append(found.Refused, g.ID+": its request is not here any more")
+			return nil
+		}
+		return d.consider(ctx, found, c, op, severity, now)
+	}
 	g.Token = presented
 	c.Request, c.Grant = nil, &g
 	return d.consider(ctx, found, c, op, severity, now)
+}
+
+// lookAt is CheckToken for a token that came with an operation. A dry run leaves
+// no trace.
+func (d *Desk) lookAt(ctx context.Context, op *operation.Operation, token operation.Secret) (Grant, error) {
+	if op.DryRun {
+		return d.VerifyToken(ctx, op.Actor, token)
+	}
+	return d.CheckToken(ctx, op.Actor, token)
 }
 
 // consider adds a case to what was found: as a pass, or with the reason why not.
@@ -118,43 +148,46 @@ func (d *Desk) consider(ctx context.Context, found *Finding, c Case, op *operati
 	if err != nil {
 		return err
 	}
-	approvals := 0
+	var s Standing
 	if why == "" {
-		if why, approvals, err = d.opens(ctx, c, op, severity, now); err != nil {
+		if s, why, err = d.opens(ctx, c, op, severity, now); err != nil {
 			return err
 		}
+	}
+	if s.State == Pending {
+		found.Pending = c.ID()
 	}
 	if why != "" {
 		found.Refused = append(found.Refused, c.ID()+": "+why)
 		return nil
 	}
 	found.Passes = append(found.Passes, Pass{
-		Grant: operation.Grant{ID: c.ID(), Approvals: approvals},
+		Grant: operation.Grant{ID: c.ID(), Approvals: len(s.Approvers)},
 		Take:  func(ctx context.Context, decision string) error { return d.take(ctx, *c.Grant, op, decision) },
 	})
 	return nil
 }
 
-// opens says why a case does not let an operation of its subject through, or "".
-func (d *Desk) opens(ctx context.Context, c Case, op *operation.Operation, severity operation.Severity, now time.Time) (why string, approvals int, err error) {
+// opens weighs a case for an operation, and says why it does not let it through,
+// or "".
+func (d *Desk) opens(ctx context.Context, c Case, op *operation.Operation, severity operation.Severity, now time.Time) (s Standing, why string, err error) {
 	if c.Subject() != op.Actor.Name {
-		return "it is somebody else's", 0, nil
+		return s, "it is somebody else's", nil
 	}
 	// What the operation has used already is no use that it lacks.
 	c.Uses = slices.DeleteFunc(slices.Clone(c.Uses), func(u Use) bool { return u.repeats(op, now) })
-	s, err := d.Weigh(ctx, c, severity, now)
-	if err != nil {
-		return "", 0, err
+	if s, err = d.Weigh(ctx, c, severity, now); err != nil {
+		return s, "", err
 	}
 	switch {
 	case c.Grant == nil, s.State != Active:
-		return fmt.Sprintf("%s: %s", s.State, s.Why), 0, nil
+		return s, s.line(), nil
 	case c.Scope().Audience != d.audience:
-		return "it is for " + operation.Printable(c.Scope().Audience), 0, nil
+		return s, "it is for " + operation.Printable(c.Scope().Audience), nil
 	case c.Grant.Credential != "" && c.Grant.Credential != op.Actor.Credential:
-		return "it was asked for with another credential of the same user", 0, nil
+		return s, "it was asked for with another credential of the same user", nil
 	}
-	return "", len(s.Approvers), nil
+	return s, "", nil
 }
 
 // verified replaces what the store says of an imported grant by what its token
@@ -163,7 +196,7 @@ func (d *Desk) verified(ctx context.Context, c Case, op *operation.Operation) (v
 	if c.Grant == nil || !c.Grant.Imported() {
 		return c, "", nil
 	}
-	g, err := d.CheckToken(ctx, op.Actor, c.Grant.Token)
+	g, err := d.lookAt(ctx, op, c.Grant.Token)
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		return c, refusal.Reason, nil

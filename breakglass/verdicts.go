@@ -51,7 +51,7 @@ func (d *Desk) checkVerdict(ctx context.Context, v Verdict) (Case, error) {
 	case err != nil && v.Kind == Approve: // a no waits for no policy
 		return c, err
 	case err == nil && s.State.Ended() && (s.State != Used || v.Kind == Approve): // a use may be given back
-		return c, &Refusal{fmt.Sprintf("%s is %s: %s", v.Request, s.State, s.Why)}
+		return c, &Refusal{v.Request + ": " + s.line()}
 	case v.Kind == Approve:
 		return c, d.checkApproval(ctx, c, v, now)
 	}

@@ -63,6 +63,15 @@ type Standing struct {
 	Left int `json:"left"`
 }
 
+// line is the state and why, without saying one word twice.
+func (s Standing) line() string {
+	switch s.State {
+	case Denied, Revoked, Used:
+		return s.Why
+	}
+	return fmt.Sprintf("%s: %s", s.State, s.Why)
+}
+
 // Weigh says what a case is worth now. It reads the records, never an earlier
 // result. An error means that it could not be told, since policy or rights could
 // not be asked: the case is worth nothing then.
@@ -81,6 +90,9 @@ func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, n
 			continue
 		}
 		s.Why = said(v)
+		if used := c.used(); used > 0 {
+			s.Why += fmt.Sprintf(" (after %d of %d uses)", used, c.Scope().Objects)
+		}
 		return s, nil
 	}
 	if c.Request == nil {
@@ -150,7 +162,11 @@ func (d *Desk) weighApprovals(ctx context.Context, c Case, severity operation.Se
 	if err != nil {
 		return weighed{}, err
 	}
-	return weighed{approvals, missing, max(answer.Approvals, 1), answer.Refused}, nil
+	needed := max(answer.Approvals, 1)
+	if c.Grant != nil && severity == "" { // as many as it took, since what it is to lift is not at hand
+		needed = max(needed, len(c.Grant.Approvers))
+	}
+	return weighed{approvals, missing, needed, answer.Refused}, nil
 }
 
 func (d *Desk) weighPending(s *Standing, c Case, w weighed, now time.Time) {

@@ -129,7 +129,7 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 	op.Time = start.UTC().Truncate(time.Millisecond)
 	op.Production = g.production.judge(&op, !g.unknownIsNotProduction)
 
-	violations, err := g.evaluator.Evaluate(ctx, &op, nil)
+	violations, err := g.evaluate(ctx, &op, nil)
 	decision := g.decisionOn(&op, violations, err)
 	if decision.Outcome == operation.OutcomeDeny && g.breakGlass != nil {
 		decision = g.lift(ctx, &op, decision)
@@ -137,6 +137,27 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 	decision = g.record(ctx, decision)
 	g.metrics.observe(decision, g.now().Sub(start))
 	return decision
+}
+
+// evaluate asks the policies about each verb of an operation: one that does several
+// things at once is held to what they say of every one.
+func (g *Guard) evaluate(ctx context.Context, op *operation.Operation, grant *operation.Grant) ([]operation.Violation, error) {
+	violations, err := g.evaluator.Evaluate(ctx, op, grant)
+	for _, verb := range op.Also {
+		if err != nil {
+			break
+		}
+		one := *op
+		one.Verb = verb
+		var more []operation.Violation
+		if more, err = g.evaluator.Evaluate(ctx, &one, grant); err == nil {
+			violations = append(violations, more...)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return violations, nil
 }
 
 // Assess returns the violations that would deny an operation which nobody has
@@ -176,7 +197,7 @@ func (g *Guard) Undecidable(ctx context.Context, op operation.Operation, cause e
 func (g *Guard) decisionOn(op *operation.Operation, violations []operation.Violation, err error) operation.Decision {
 	decision := operation.Decision{
 		ID: g.newID(op.Time), Time: op.Time,
-		Surface: op.Surface, Verb: op.Verb, Phase: op.Phase,
+		Surface: op.Surface, Verb: op.Verb, Also: op.Also, Phase: op.Phase,
 		Actor: op.Actor.Identity, Target: op.Target.Reference,
 		Production: op.Production, Changes: op.Changes, Dependents: op.Dependents,
 		Violations: violations, DryRun: op.DryRun, Unknown: op.Unknown, Source: op.Source,

@@ -29,7 +29,7 @@ func (g *Guard) lift(ctx context.Context, op *operation.Operation, denied operat
 		denied.GrantRefused = []string{fmt.Sprintf("whether there is a grant could not be found out: %v", err)}
 		return denied
 	}
-	denied.GrantRefused = found.Refused
+	denied.GrantRefused, denied.GrantPending = found.Refused, found.Pending
 	for _, pass := range found.Passes {
 		lifted, why, err := g.tryPass(ctx, op, denied, pass)
 		if err != nil {
@@ -48,7 +48,7 @@ func (g *Guard) lift(ctx context.Context, op *operation.Operation, denied operat
 // tryPass judges the operation again, with the grant, and takes a use of it if it
 // lifts what is left. why says why it does not.
 func (g *Guard) tryPass(ctx context.Context, op *operation.Operation, denied operation.Decision, pass breakglass.Pass) (lifted operation.Decision, why string, err error) {
-	violations, err := g.evaluator.Evaluate(ctx, op, &pass.Grant)
+	violations, err := g.evaluate(ctx, op, &pass.Grant)
 	if err != nil {
 		return denied, "", err
 	}
@@ -77,7 +77,7 @@ func (g *Guard) tryPass(ctx context.Context, op *operation.Operation, denied ope
 		}
 	}
 	lifted = denied
-	lifted.Outcome, lifted.Violations, lifted.Grant, lifted.GrantRefused = outcome, violations, pass.Grant.ID, nil
+	lifted.Outcome, lifted.Violations, lifted.Grant, lifted.GrantRefused, lifted.GrantPending = outcome, violations, pass.Grant.ID, nil, ""
 	return lifted, "", nil
 }
 

@@ -111,8 +111,10 @@ type Decision struct {
 	ID   string    `json:"id"`
 	Time time.Time `json:"time"`
 
-	Surface Surface   `json:"surface"`
-	Verb    Verb      `json:"verb"`
+	Surface Surface `json:"surface"`
+	Verb    Verb    `json:"verb"`
+	// Also are the other verbs of the same request.
+	Also    []Verb    `json:"also"`
 	Phase   Phase     `json:"phase"`
 	Outcome Outcome   `json:"outcome"`
 	Actor   Identity  `json:"actor"`
@@ -125,6 +127,9 @@ type Decision struct {
 
 	// Grant is the handle of the grant that lifted the violations, if one did.
 	Grant string `json:"grant"`
+	// GrantPending is the handle of a request for this operation that waits for an
+	// approval, if there is one.
+	GrantPending string `json:"grant_pending"`
 	// GrantRefused says why grants that were presented, or are for this very
 	// object, did not lift them.
 	GrantRefused []string `json:"grant_refused"`
@@ -148,6 +153,7 @@ func (d Decision) Refused() bool {
 func (d Decision) MarshalJSON() ([]byte, error) {
 	type record Decision // without this method
 	d.Production.Because = listed(d.Production.Because)
+	d.Also = listed(d.Also)
 	d.Changes = listed(d.Changes)
 	d.Dependents = listed(d.Dependents)
 	d.Violations = listed(d.Violations)

@@ -115,6 +115,9 @@ type Operation struct {
 	Unknown    []string     `json:"unknown" desc:"what could not be learnt about the target; unknown counts as production"`
 	DryRun     bool         `json:"dry_run" desc:"true if nothing will be persisted"`
 	Source     Source       `json:"source" desc:"the message that the operation was read from"`
+	// Also are the other verbs of the same request, if it does several things at
+	// once. Policies are asked about each in turn.
+	Also []Verb `json:"-"`
 	// Presented are the tokens and handles that came with the operation. Policies do
 	// not see them, and no record holds them.
 	Presented []Secret `json:"-"`
@@ -122,6 +125,9 @@ type Operation struct {
 	// surface itself, or is empty. It is judged like any other, but uses up no grant.
 	Untrusted string `json:"-"`
 }
+
+// Verbs lists all that the operation does to its target, Verb first.
+func (op *Operation) Verbs() []Verb { return append([]Verb{op.Verb}, op.Also...) }
 
 // Identity is how an actor is shown.
 type Identity struct {

@@ -137,20 +137,20 @@ func TestADecisionRecordHasEveryListAndReadsBackWhole(t *testing.T) {
 			{Policy: "a", Severity: operation.High, Enforcement: operation.EnforceDeny, Message: "m", BreakGlass: operation.BreakGlass{Approvals: 2}},
 			{Policy: "b", Severity: operation.Low, Enforcement: operation.EnforceWarn, Message: "m", BreakGlass: operation.BreakGlass{Never: true}},
 		},
-		Changes: []string{}, Dependents: []operation.Dependents{}, GrantRefused: []string{"bg-k7m4-q9tx: expired"}, Unknown: []string{},
+		Changes: []string{}, Dependents: []operation.Dependents{}, Also: []operation.Verb{operation.Empty}, GrantRefused: []string{"bg-k7m4-q9tx: expired"}, Unknown: []string{},
 		Source: operation.Source{UID: "u"},
 	}
 	line, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const text = `{"id":"01JD6Q","time":"2026-11-21T03:12:47Z","surface":"kubernetes","verb":"delete","phase":"requested","outcome":"deny",` +
+	const text = `{"id":"01JD6Q","time":"2026-11-21T03:12:47Z","surface":"kubernetes","verb":"delete","also":["empty"],"phase":"requested","outcome":"deny",` +
 		`"actor":{"name":"alice@example.com","kind":"human","via":"kubectl"},` +
 		`"target":{"ref":"k8s://prod-eu/apps/deployments/shop/web","kind":"Deployment","namespace":"shop","name":"web","uid":""},` +
 		`"production":{"is":true,"because":["label env=production"]},"changes":[],"dependents":[],` +
 		`"violations":[{"policy":"a","severity":"high","enforcement":"deny","message":"m","break_glass":{"approvals":2}},` +
 		`{"policy":"b","severity":"low","enforcement":"warn","message":"m","break_glass":"never"}],` +
-		`"grant":"","grant_refused":["bg-k7m4-q9tx: expired"],"dry_run":false,"exempt":"","unknown":[],"error":"","source":{"uid":"u"}}`
+		`"grant":"","grant_pending":"","grant_refused":["bg-k7m4-q9tx: expired"],"dry_run":false,"exempt":"","unknown":[],"error":"","source":{"uid":"u"}}`
 	if diff := cmp.Diff(text, string(line)); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}

@@ -105,7 +105,7 @@ func TestARefusalIsAnAnswerInTheAPIServersWords(t *testing.T) {
   actor     alice@example.com
   decision  01D
   next      check that this is the cluster and the object you mean (k8s://prod-eu/apps/deployments/shop/x)
-            if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id
+            if it is, ask the owners of mollyguard on this cluster to let this one through, and give them the decision's id
             ask #platform
 `},
 			AuditAnnotations: map[string]string{"decision": "01D", "verb": "delete", "outcome": "deny", "policies": "p=deny"},

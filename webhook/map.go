@@ -47,7 +47,7 @@ func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours
 		op.Target = m.target(r, &r.oldObject)
 		return op, needs{}, false
 	}
-	op.Verb, op.Changes = m.verb(r)
+	op.Verb, op.Also, op.Changes = m.verb(r)
 
 	before := &r.oldObject
 	need.object = r.subResource == "eviction" || r.subResource == "scale"
@@ -70,35 +70,39 @@ func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours
 
 // verb says what a request does, and in words what it changes where the verb
 // alone does not say it.
-func (m *mapper) verb(r *request) (operation.Verb, []string) {
+func (m *mapper) verb(r *request) (verb operation.Verb, also []operation.Verb, changes []string) {
 	switch {
 	case r.operation == "DELETE" && r.subResource == "":
-		return operation.Delete, nil
+		return operation.Delete, nil, nil
 	case r.operation == "CREATE" && r.resource.group == "" && r.resource.resource == "pods" && r.subResource == "eviction":
-		return operation.Evict, nil
+		return operation.Evict, nil, nil
 	case r.operation == "CREATE" && r.subResource == "":
-		return operation.Update, nil // destroys nothing
+		return operation.Update, nil, nil // destroys nothing
 	case r.operation == "UPDATE" && (r.subResource == "" || r.subResource == "scale" || isNamespace(r) && r.subResource == "finalize"):
 		if !r.object.present || !r.oldObject.present {
-			return operation.Unknown, []string{"an update without " + missing(r)}
+			return operation.Unknown, nil, []string{"an update without " + missing(r)}
 		}
 		return m.updateVerb(r)
 	}
 	what := strings.ToLower(r.operation)
 	if what == "" { // a review that could not be read to its end
-		return operation.Unknown, nil
+		return operation.Unknown, nil, nil
 	}
 	if r.subResource != "" {
 		what += " of " + r.resource.resource + "/" + r.subResource
 	}
-	return operation.Unknown, []string{what}
+	return operation.Unknown, nil, []string{what}
 }
+
+// maxPresentedText is more than a token is long (breakglass.MaxToken): a longer text
+// is refused as one, whatever it is.
+const maxPresentedText = 8 << 10
 
 // presented wraps what was presented, each text once.
 func presented(texts []string) []operation.Secret {
 	var list []operation.Secret
 	for _, text := range texts {
-		secret := operation.NewSecret(text)
+		secret := operation.NewSecret(text[:min(len(text), maxPresentedText)])
 		if text != "" && !slices.ContainsFunc(list, secret.Equal) && len(list) < maxPresented {
 			list = append(list, secret)
 		}
@@ -113,13 +117,15 @@ func missing(r *request) string {
 	return "the old object"
 }
 
-// updateVerb finds weakening: the worst decides the verb, all are told.
-func (m *mapper) updateVerb(r *request) (operation.Verb, []string) {
-	verb := operation.Update
-	var changes []string
+// worst lists what an update can do, worst first.
+var worst = []operation.Verb{operation.Unknown, operation.Empty, operation.ScaleToZero, operation.Unprotect}
+
+// updateVerb finds weakening: all that one update does, the worst first.
+func (m *mapper) updateVerb(r *request) (verb operation.Verb, also []operation.Verb, changes []string) {
+	var found []operation.Verb
 	worse := func(v operation.Verb, change string) {
-		if verb == operation.Update {
-			verb = v
+		if !slices.Contains(found, v) {
+			found = append(found, v)
 		}
 		changes = append(changes, change)
 	}
@@ -139,7 +145,14 @@ func (m *mapper) updateVerb(r *request) (operation.Verb, []string) {
 		r.oldObject.values > 0 && r.object.values == 0 {
 		worse(operation.Empty, "all data removed, entries: "+strconv.Itoa(r.oldObject.values))
 	}
-	return verb, changes
+	if len(found) == 0 {
+		return operation.Update, nil, nil
+	}
+	slices.SortFunc(found, func(a, b operation.Verb) int { return slices.Index(worst, a) - slices.Index(worst, b) })
+	if len(found) > 1 {
+		also = found[1:]
+	}
+	return found[0], also, changes
 }
 
 // labelsLost tells which labels made the old object production if the new one

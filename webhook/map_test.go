@@ -97,7 +97,8 @@ func TestVerbs(t *testing.T) {
 		{"data emptied with null", configMapRequest(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": nil}}), "empty: all data removed, entries: 1"},
 		{"replicas less than one", update(thing(production, replicasSpec(2)), thing(production, replicasSpec(0.4))), "scale-to-zero: spec.replicas 2 → 0.4"},
 		{"that label of another kind", update(thing(map[string]any{"tier": "1"}, nil), thing(nil, nil)), "update"},
-		{"label and replicas at once", update(thing(production, replicasSpec(2)), thing(nil, replicasSpec(0))), "unprotect: label env=production removed; spec.replicas 2 → 0"},
+		{"label and replicas at once", update(thing(production, replicasSpec(2)), thing(nil, replicasSpec(0))), "scale-to-zero, unprotect: label env=production removed; spec.replicas 2 → 0"},
+		{"label and data at once", configMapRequest(map[string]any{"metadata": map[string]any{"labels": production}, "data": map[string]any{"a": "1"}}, map[string]any{}), "empty, unprotect: label env=production removed; all data removed, entries: 1"},
 
 		{"data removed", configMapRequest(map[string]any{"data": map[string]any{"a": "1", "b": "2"}}, map[string]any{}), "empty: all data removed, entries: 2"},
 		{"data emptied value by value", configMapRequest(map[string]any{"data": map[string]any{"a": "1"}}, map[string]any{"data": map[string]any{"a": ""}}), "empty: all data removed, entries: 1"},
@@ -113,6 +114,9 @@ func TestVerbs(t *testing.T) {
 			}
 			op, _, ours := m.operation(&r.request)
 			got := string(op.Verb)
+			for _, verb := range op.Also {
+				got += ", " + string(verb)
+			}
 			if len(op.Changes) > 0 {
 				got += ": " + strings.Join(op.Changes, "; ")
 			}

@@ -54,8 +54,10 @@ func noun(v operation.Verb) string {
 type Advice struct {
 	// Help is whom to ask and where to read, of one or more lines.
 	Help string
-	// BreakGlass says that grants can be asked for.
+	// BreakGlass says that grants can be asked for; Server is the URL of the API to
+	// ask at, or empty for the cluster.
 	BreakGlass bool
+	Server     string
 }
 
 // Message is the refusal that a user reads in a terminal: what, why it is
@@ -82,11 +84,14 @@ func Message(d operation.Decision, advice Advice) string {
 	if d.ID != "" {
 		line("decision", d.ID)
 	}
+	// What to do next is last, and must not be what is cut off.
+	said := b.String()
+	b.Reset()
 	for i, text := range next(d, advice) {
 		line(first(i, "next"), text)
 	}
-	b.WriteString("\n")
-	return clip(b.String(), maxMessage)
+	rest := clip(b.String(), maxMessage/2) + "\n"
+	return clip(said, maxMessage-len(rest)) + rest
 }
 
 // next is what the reader can do now.
@@ -98,10 +103,12 @@ func next(d operation.Decision, advice Advice) []string {
 		lines = append(lines, "try again; if it stays so, tell the owners of mollyguard on this cluster: its log has more")
 	case slices.ContainsFunc(denying(d), func(v operation.Violation) bool { return v.BreakGlass.Never }):
 		lines = append(lines, meant, "nobody gets through this policy: if it is wrong, talk to its owners")
+	case advice.BreakGlass && d.GrantPending != "":
+		lines = append(lines, meant, "if it is, "+d.GrantPending+" waits for somebody else, who runs this; run yours again then:", "  kubectl mollyguard approve "+d.GrantPending+advice.at())
 	case advice.BreakGlass:
-		lines = append(lines, meant, "if it is, ask for a grant, which somebody else has to approve, and run this again then:", "  "+requestCommand(d))
+		lines = append(lines, meant, "if it is, ask for a grant, which somebody else has to approve, and run this again then:", "  "+requestCommand(d, advice))
 	default:
-		lines = append(lines, meant, "if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id")
+		lines = append(lines, meant, "if it is, ask the owners of mollyguard on this cluster to let this one through, and give them the decision's id")
 	}
 	for _, text := range strings.Split(strings.TrimSpace(advice.Help), "\n") {
 		if text = strings.TrimSpace(text); text != "" {
@@ -113,14 +120,26 @@ func next(d operation.Decision, advice Advice) []string {
 
 // requestCommand is ready to be pasted into a shell. What would not survive that
 // is left to the decision's id.
-func requestCommand(d operation.Decision) string {
+func requestCommand(d operation.Decision, advice Advice) string {
 	command := "kubectl mollyguard request "
 	if ref := d.Target.Ref; ref == operation.Printable(ref) {
-		command += string(d.Verb) + " " + shellQuoted(ref)
+		verbs := string(d.Verb)
+		for _, verb := range d.Also {
+			verbs += "," + string(verb)
+		}
+		command += verbs + " " + shellQuoted(ref)
 	} else {
 		command += "--for " + d.ID
 	}
-	return command + " --reason 'why'"
+	return command + advice.at() + " --reason 'why'"
+}
+
+// at is the flag that leads a command to the right desk.
+func (a Advice) at() string {
+	if a.Server == "" {
+		return ""
+	}
+	return " --server " + shellQuoted(a.Server)
 }
 
 // plain are texts that a shell takes as they are.

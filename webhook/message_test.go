@@ -38,7 +38,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
   actor     alice
   decision  01D
   next      check that this is the cluster and the object you mean (k8s://prod-eu/core/namespaces/shop)
-            if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id
+            if it is, ask the owners of mollyguard on this cluster to let this one through, and give them the decision's id
             ask #platform
             or page the on-call
 `,
@@ -150,7 +150,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
   actor     alice\nallowed: true
   decision  01D
   next      check that this is the cluster and the object you mean (k8s://c/x/y\x1b[2J)
-            if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id
+            if it is, ask the owners of mollyguard on this cluster to let this one through, and give them the decision's id
 `,
 		},
 	} {

@@ -53,6 +53,7 @@ func TestWhatIsPresentedIsFoundAndKeptFromPolicies(t *testing.T) {
 		{"more than anybody needs", map[string]any{
 			"userInfo": map[string]any{"username": "alice", "extra": map[string]any{"mollyguard.dev/break-glass": []any{"1", "2", "3", "4", "5"}}}, "oldObject": thing(nil, nil),
 		}, []string{"1", "2", "3", "4"}},
+		{"longer than any token, which keeps nothing from being read", map[string]any{"oldObject": annotated(map[string]any{"mollyguard.dev/break-glass": strings.Repeat("x", 70<<10), "a": strings.Repeat("y", 200<<10)})}, []string{strings.Repeat("x", maxPresentedText)}},
 		{"not a text", map[string]any{"oldObject": annotated(map[string]any{"mollyguard.dev/break-glass": 1})}, nil},
 	} {
 		for _, reads := range []bool{false, true} {

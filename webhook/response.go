@@ -14,6 +14,9 @@ import (
 // Response is the admission response to an Answer with a UID.
 func Response(answer Answer, advice Advice) *admissionv1.AdmissionResponse {
 	decision := answer.Decision
+	if answer.Operation.Untrusted != "" { // a grant would not help
+		advice.BreakGlass = false
+	}
 	response := &admissionv1.AdmissionResponse{
 		UID:              types.UID(answer.UID),
 		Allowed:          answer.NotOurs || !decision.Refused(),

@@ -314,7 +314,7 @@ func (s *scanner) presented(o *object) error {
 	}
 	_, err := s.entries(func(key string) error {
 		if key == BreakGlassKey && s.dec.PeekKind() == '"' {
-			return s.text(&o.presented)
+			return s.textWithin(&o.presented, maxValue)
 		}
 		return s.skip()
 	})
@@ -417,6 +417,9 @@ const (
 	maxNames = 10_000
 	// maxText is the longest name, user or uid that is read.
 	maxText = 64 << 10
+	// maxValue is the longest label or annotation: Kubernetes lets all annotations
+	// of an object together have 256 KiB, which JSON may double.
+	maxValue = 512 << 10
 )
 
 // add reports whether a name is new.
@@ -459,7 +462,9 @@ func (s *scanner) lenientMembers(o *object, what string, fn func(key string) err
 	return s.members(fn)
 }
 
-func (s *scanner) text(to *string) error {
+func (s *scanner) text(to *string) error { return s.textWithin(to, maxText) }
+
+func (s *scanner) textWithin(to *string, limit int) error {
 	value, err := s.dec.ReadValue()
 	if err != nil {
 		return err
@@ -468,8 +473,8 @@ func (s *scanner) text(to *string) error {
 	case 'n':
 		return nil
 	case '"':
-		if len(value) > maxText {
-			return fmt.Errorf("the text at %q is longer than %d KiB", s.dec.StackPointer(), maxText>>10)
+		if len(value) > limit {
+			return fmt.Errorf("the text at %q is longer than %d KiB", s.dec.StackPointer(), limit>>10)
 		}
 		*to, err = unquoted(value)
 		return err
@@ -482,7 +487,7 @@ func (s *scanner) lenientText(o *object, what string, to *string) error {
 		o.note(what)
 		return s.skip()
 	}
-	return s.text(to)
+	return s.textWithin(to, maxValue)
 }
 
 func (s *scanner) boolean(to *bool) error {

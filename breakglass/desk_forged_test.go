@@ -102,8 +102,9 @@ func TestAnApprovalOfAnOlderRequestOfThatHandleDoesNotCount(t *testing.T) {
 	id := other.ask(proposal(web))
 	o.must(o.store.CreateVerdict(t.Context(), breakglass.Verdict{Request: id, Kind: breakglass.Approve, By: person(bob), At: opening, Door: breakglass.DoorAPI}))
 	o.clock.add(time.Minute)
-	if o.ask(proposal(web)) != id {
-		t.Fatal("another handle")
-	}
+	c, err := other.store.Case(t.Context(), id)
+	o.must(err)
+	c.Request.Created = c.Request.Created.Add(time.Minute)
+	o.must(o.store.CreateRequest(t.Context(), *c.Request)) // past the desk, which gives no handle twice
 	o.same(id, "ID: pending: 0 of 1 approvals; the approval of bob@example.com does not count: it is older than the request", o.try(deletion(web)))
 }

@@ -222,3 +222,19 @@ func TestNobodyHasMoreThanTwentyOpenRequestsForOneSubject(t *testing.T) {
 	o.clock.add(time.Hour + 31*time.Second)
 	o.same("", passed, attempt(proposal(web)))
 }
+
+func TestAHandleThatIsTakenIsNotAskedForAgain(t *testing.T) {
+	hub, here := twoOffices(t, nil)
+	id, token := hub.token(proposal(web))
+	_, err := here.Import(t.Context(), person(alice), token)
+	here.must(err)
+	c, err := hub.store.Case(t.Context(), id)
+	here.must(err)
+	squatted := *c.Request
+	squatted.Requester, squatted.Subject = person(bob), bob
+	err = here.CheckRequest(t.Context(), squatted)
+	var refusal *breakglass.Refusal
+	if !errors.As(err, &refusal) || refusal.Reason != id+" is taken" {
+		t.Errorf("asking under the handle of somebody's token: %v", err)
+	}
+}

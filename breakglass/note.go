@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -11,8 +12,8 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 )
 
-// NoteRequest records that a request was made; for one that did not come through
-// Request.
+// NoteRequest records that a request is about to be kept; for one that does not come
+// through Request.
 func (d *Desk) NoteRequest(ctx context.Context, r Request) error {
 	text := r.Reason
 	if r.Ticket != "" {
@@ -23,15 +24,34 @@ func (d *Desk) NoteRequest(ctx context.Context, r Request) error {
 	return d.note(ctx, e)
 }
 
-// NoteVerdict records that a verdict was given; for one that did not come through
-// Judge.
+// NoteVerdict records that a verdict is about to be kept; for one that does not come
+// through Judge. One that is kept already is not told of again.
 func (d *Desk) NoteVerdict(ctx context.Context, v Verdict) error {
 	c, err := d.store.Case(ctx, v.Request)
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(c.Verdicts, func(kept Verdict) bool { return kept.Kind == v.Kind && kept.By.Name == v.By.Name }) {
+		return nil
+	}
+	return d.noteVerdict(ctx, c, v)
+}
+
+func (d *Desk) noteVerdict(ctx context.Context, c Case, v Verdict) error {
 	kind := map[VerdictKind]EventKind{Approve: EventApproved, Deny: EventDenied, Revoke: EventRevoked}[v.Kind]
 	return d.note(ctx, d.eventOn(c, kind, v.By, v.Reason))
+}
+
+// NoteImport records that a token from elsewhere was brought; for one that did not
+// come through Import.
+func (d *Desk) NoteImport(ctx context.Context, actor operation.Actor, g Grant) error {
+	return d.note(ctx, d.eventOn(Case{Grant: &g}, EventImported, actor, "issued by "+g.Issuer))
+}
+
+// NoteRefused records that somebody was told no at another door than this one: kind
+// is EventRefused or EventTokenRefused.
+func (d *Desk) NoteRefused(ctx context.Context, kind EventKind, actor operation.Actor, handle, reason string) error {
+	return d.note(ctx, Event{Event: kind, Grant: handle, Actor: actor.Identity, Text: reason})
 }
 
 // refused notes that somebody was told no, and returns the reason.

@@ -47,7 +47,7 @@ func (d *Desk) Import(ctx context.Context, actor operation.Actor, token operatio
 	case err != nil:
 		return View{}, fmt.Errorf("keep the grant: %w", err)
 	default:
-		if err := d.note(ctx, d.eventOn(Case{Grant: &g}, EventImported, actor, "issued by "+g.Issuer)); err != nil {
+		if err := d.NoteImport(ctx, actor, g); err != nil {
 			return View{}, err
 		}
 	}

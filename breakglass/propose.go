@@ -39,6 +39,9 @@ func (d *Desk) Request(ctx context.Context, actor operation.Actor, p Proposal) (
 		if r.ID, err = d.newHandle(); err != nil {
 			return View{}, err
 		}
+		if _, err := d.store.Case(ctx, r.ID); err == nil {
+			continue
+		}
 		if err := d.CheckRequest(ctx, r); err != nil {
 			return View{}, d.refused(ctx, actor, r, err)
 		}
@@ -99,6 +102,12 @@ func (d *Desk) CheckRequest(ctx context.Context, r Request) error {
 	}
 	if !allowed {
 		return &Refusal{why}
+	}
+	if _, err := d.store.Case(ctx, r.ID); !errors.Is(err, ErrNotFound) {
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", r.ID, err)
+		}
+		return &Refusal{r.ID + " is taken"} // by a request, or by a grant that came as a token
 	}
 	if err := d.checkOpen(ctx, r); err != nil {
 		return err

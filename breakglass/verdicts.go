@@ -23,7 +23,7 @@ func (d *Desk) Judge(ctx context.Context, actor operation.Actor, id string, kind
 		return View{}, fmt.Errorf("keep the verdict: %w", err)
 	}
 	if err == nil {
-		if err := d.NoteVerdict(ctx, v); err != nil {
+		if err := d.noteVerdict(ctx, c, v); err != nil {
 			return View{}, err
 		}
 	}
@@ -55,7 +55,9 @@ func (d *Desk) checkVerdict(ctx context.Context, v Verdict) (Case, error) {
 	case v.Kind == Approve:
 		return c, d.checkApproval(ctx, c, v, now)
 	}
-	own := c.Request != nil && v.By.Name == c.Request.Requester.Name || v.By.Name == c.Subject()
+	// Who asks may take it back; but a request is nothing to a token of that handle.
+	imported := c.Grant != nil && c.Grant.Imported()
+	own := c.Request != nil && !imported && v.By.Name == c.Request.Requester.Name || v.By.Name == c.Subject()
 	if own {
 		return c, nil
 	}

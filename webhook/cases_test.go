@@ -39,7 +39,17 @@ func (c *counter) CheckVerdict(_ context.Context, v breakglass.Verdict) error {
 	return c.err
 }
 
-func (c *counter) CheckToken(_ context.Context, actor operation.Actor, token operation.Secret) (breakglass.Grant, error) {
+func (c *counter) NoteImport(_ context.Context, _ operation.Actor, g breakglass.Grant) error {
+	c.heard = append(c.heard, "note import "+g.ID)
+	return nil
+}
+
+func (c *counter) NoteRefused(_ context.Context, kind breakglass.EventKind, actor operation.Actor, handle, _ string) error {
+	c.heard = append(c.heard, strings.TrimSpace("note "+string(kind)+" of "+actor.Name+" "+handle))
+	return nil
+}
+
+func (c *counter) VerifyToken(_ context.Context, actor operation.Actor, token operation.Secret) (breakglass.Grant, error) {
 	c.heard = append(c.heard, "check token of "+actor.Name)
 	return c.grant, c.err
 }
@@ -89,7 +99,7 @@ func aCase(resource string, object []byte, edits ...func(*admissionv1.AdmissionR
 		UID: "u-1", Operation: admissionv1.Create, Resource: metav1.GroupVersionResource{Group: "mollyguard.dev", Version: "v1alpha1", Resource: resource},
 		UserInfo: authenticationv1.UserInfo{
 			Username: caseAlice.Name, UID: caseAlice.UID, Groups: []string{"system:authenticated", "dev"},
-			Extra: map[string]authenticationv1.ExtraValue{credentialKey: {caseAlice.Credential}},
+			Extra: map[string]authenticationv1.ExtraValue{CredentialKey: {caseAlice.Credential}},
 		},
 		Object: runtime.RawExtension{Raw: object},
 	}
@@ -126,12 +136,11 @@ func TestBreakGlassObjectsAreWrittenInOnesOwnName(t *testing.T) {
 	}
 	const writtenOnce = "break-glass objects are written once"
 	for _, tt := range []struct {
-		name      string
-		review    *admissionv1.AdmissionRequest
-		err       error
-		untrusted bool
-		want      string // what the refusal says; empty if it is allowed
-		heard     []string
+		name   string
+		review *admissionv1.AdmissionRequest
+		err    error
+		want   string // what the refusal says; empty if it is allowed
+		heard  []string
 	}{
 		{name: "a request", review: aCase("breakglassrequests", requestOf()), heard: []string{"check request of alice@example.com, a human", "note request bg-0000-0001"}},
 		{
@@ -145,7 +154,6 @@ func TestBreakGlassObjectsAreWrittenInOnesOwnName(t *testing.T) {
 			name:   "a dry run leaves no trace",
 			review: aCase("breakglassrequests", requestOf(), func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }), heard: []string{"check request of alice@example.com, a human"},
 		},
-		{name: "who may not be the API server leaves no trace", review: aCase("breakglassrequests", requestOf()), untrusted: true, heard: []string{"check request of alice@example.com, a human"}},
 		{
 			name: "a request that the desk refuses", review: aCase("breakglassrequests", requestOf()), err: &breakglass.Refusal{Reason: "no\x1b[2J ticket"},
 			want: `no\x1b[2J ticket`, heard: []string{"check request of alice@example.com, a human"},
@@ -171,6 +179,24 @@ func TestBreakGlassObjectsAreWrittenInOnesOwnName(t *testing.T) {
 			name: "without the label that it is found by", want: "metadata.labels: expected mollyguard.dev/subject=" + kube.SubjectLabel(caseAlice.Name),
 			review: aCase("breakglassrequests", requestOf(func(o *v1alpha1.BreakGlassRequest) { o.Labels = nil })),
 		},
+		{
+			name: "of a kind that its author is not", want: `spec.requester.kind: you are of kind "human" here`,
+			review: aCase("breakglassrequests", requestOf(func(o *v1alpha1.BreakGlassRequest) { o.Spec.Requester.Kind = "service" })),
+		},
+		{
+			name: "with a finalizer, which would keep it for ever", want: "metadata: a record has neither finalizers nor owners",
+			review: aCase("breakglassrequests", requestOf(func(o *v1alpha1.BreakGlassRequest) { o.Finalizers = []string{"a.b/c"} })),
+		},
+		{
+			name: "with an owner, which the garbage collector would ask about for ever", want: "metadata: a record has neither finalizers nor owners",
+			review: aCase("breakglassverdicts", verdictOf(func(o *v1alpha1.BreakGlassVerdict) { o.OwnerReferences = []metav1.OwnerReference{{}} })),
+		},
+		{
+			name: "with annotations that every replica would keep", want: "metadata.annotations: more than 16 KiB",
+			review: aCase("breakglassrequests", requestOf(func(o *v1alpha1.BreakGlassRequest) {
+				o.Annotations = map[string]string{"a": strings.Repeat("x", 16<<10)}
+			})),
+		},
 		{name: "a verdict", review: aCase("breakglassverdicts", verdictOf()), heard: []string{"check approve of alice@example.com", "note approve"}},
 		{name: "a verdict on nothing", review: aCase("breakglassverdicts", verdictOf()), err: breakglass.ErrNotFound, want: "there is neither request nor grant of that handle", heard: []string{"check approve of alice@example.com"}},
 		{name: "a verdict in another's name", review: aCase("breakglassverdicts", verdictOf(), by("bob")), want: "spec.by.name: alice@example.com is not you (bob): everybody speaks for themselves"},
@@ -186,7 +212,7 @@ func TestBreakGlassObjectsAreWrittenInOnesOwnName(t *testing.T) {
 			name: "a verdict under another request's label", want: "metadata.labels: expected mollyguard.dev/request=bg-0000-0001",
 			review: aCase("breakglassverdicts", verdictOf(func(o *v1alpha1.BreakGlassVerdict) { o.Labels[kube.LabelRequest] = "bg-0000-0009" })),
 		},
-		{name: "a grant with its token", review: aCase("grants", grantOf()), heard: []string{"check token of alice@example.com"}},
+		{name: "a grant with its token", review: aCase("grants", grantOf()), heard: []string{"check token of alice@example.com", "note import bg-0000-0002"}},
 		{name: "a grant whose token is not good", review: aCase("grants", grantOf()), err: &breakglass.Refusal{Reason: "forged"}, want: "forged", heard: []string{"check token of alice@example.com"}},
 		{
 			name: "a grant without a token", want: "only mollyguard issues grants",
@@ -212,37 +238,55 @@ func TestBreakGlassObjectsAreWrittenInOnesOwnName(t *testing.T) {
 		},
 		{name: "even that machinery deletes nothing", want: writtenOnce, review: aCase("grants", nil, by("system:serviceaccount:kube-system:migrator"), func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete })},
 		{name: "what this server writes", review: aCase("breakglassuses", []byte(`{}`), by("system:serviceaccount:mollyguard:mollyguard"))},
+		{
+			name: "what somebody writes who impersonates this server", want: "this is somebody who impersonates mollyguard",
+			review: aCase("breakglassuses", []byte(`{}`), by("system:serviceaccount:mollyguard:mollyguard"), func(r *admissionv1.AdmissionRequest) { r.UserInfo.Extra = nil }),
+		},
 		{name: "what this server deletes", review: aCase("grants", nil, by("system:serviceaccount:mollyguard:mollyguard"), func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete })},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			desk := &counter{err: tt.err, grant: caseGrant}
-			response := postCase(t, desk, tt.review, !tt.untrusted)
+			response := postCase(t, desk, tt.review)
 			if response.UID != "u-1" || response.Allowed != (tt.want == "") {
 				t.Fatalf("answer %+v", response)
 			}
 			if !response.Allowed && !strings.HasPrefix(response.Result.Message, tt.want) {
 				t.Errorf("says %q, want %s…", response.Result.Message, tt.want)
 			}
-			if diff := cmp.Diff(tt.heard, desk.heard); diff != "" {
+			heard := desk.heard
+			// Every no is told, once, and what could not be decided is not a no.
+			told := len(heard) > 0 && strings.Contains(heard[len(heard)-1], "refused of ")
+			if no := response.Result != nil && response.Result.Code == 403; told != no {
+				t.Errorf("a no: %t, the desk heard %q", no, heard)
+			}
+			if told {
+				heard = heard[:len(heard)-1]
+			}
+			if len(heard) == 0 {
+				heard = nil
+			}
+			if diff := cmp.Diff(tt.heard, heard); diff != "" {
 				t.Errorf("the desk heard (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func casesHandler(t testing.TB, desk Desk, trusted bool) *CasesHandler {
+func casesHandler(t testing.TB, desk Desk) *CasesHandler {
 	t.Helper()
 	m := testMapper(t)
 	return NewCasesHandler(CasesOptions{
-		Desk: desk, Caller: Caller{Trusted: trusted},
+		Desk: desk, Caller: Caller{Trusted: true},
 		Reviewer: NewReviewer(ReviewerOptions{Cluster: "prod-eu", ControlPlane: m.controlPlane, Agents: m.agents}),
-		Self:     func(context.Context) (string, error) { return "system:serviceaccount:mollyguard:mollyguard", nil },
+		Self: func(context.Context) (Self, error) {
+			return Self{Name: "system:serviceaccount:mollyguard:mollyguard", Credentialed: true}, nil
+		},
 	})
 }
 
-func postCase(t *testing.T, desk Desk, request *admissionv1.AdmissionRequest, trusted bool) *admissionv1.AdmissionResponse {
+func postCase(t *testing.T, desk Desk, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	t.Helper()
-	server := httptest.NewServer(casesHandler(t, desk, trusted))
+	server := httptest.NewServer(casesHandler(t, desk))
 	t.Cleanup(server.Close)
 	body, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Request: request})
 	if err != nil {
@@ -255,10 +299,22 @@ func postCase(t *testing.T, desk Desk, request *admissionv1.AdmissionRequest, tr
 	return review.Response
 }
 
+func TestWhoIsNotTheAPIServerIsNotEvenRead(t *testing.T) {
+	desk := &counter{}
+	handler := casesHandler(t, desk)
+	handler.Caller = Caller{}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	code, _, text := post(t, server.URL, strings.NewReader("{}"))
+	if code != 403 || len(desk.heard) > 0 || !strings.Contains(text, "nothing proves that this call is the API server's") {
+		t.Errorf("code %d: %s; heard %q", code, text, desk.heard)
+	}
+}
+
 func TestWhoTheServerIsHasToBeKnown(t *testing.T) {
-	handler := casesHandler(t, &counter{}, true)
-	handler.Self = func(context.Context) (string, error) { return "", errors.New("no answer") }
-	err := handler.judge(t.Context(), aCase("grants", nil), true)
+	handler := casesHandler(t, &counter{})
+	handler.Self = func(context.Context) (Self, error) { return Self{}, errors.New("no answer") }
+	err := handler.judge(t.Context(), aCase("grants", nil))
 	if want := "find out this server's own name: no answer"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -269,7 +325,7 @@ func TestAReviewOfACaseThatIsNoneIsNotAnswered(t *testing.T) {
 		"no JSON": "x", "no request": "{}", "no uid": `{"request":{}}`, "too long": `{"a":"` + strings.Repeat("x", maxCase) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(casesHandler(t, &counter{}, true))
+			server := httptest.NewServer(casesHandler(t, &counter{}))
 			t.Cleanup(server.Close)
 			if code, _, text := post(t, server.URL, strings.NewReader(body)); code != 400 {
 				t.Errorf("code %d: %s", code, text)
@@ -284,9 +340,9 @@ func FuzzCase(f *testing.F) {
 	f.Add("breakglassverdicts", "UPDATE", []byte(`{"spec":{"by":{"name":"alice@example.com"}}}`))
 	f.Fuzz(func(t *testing.T, resource, verb string, object []byte) {
 		desk := &counter{err: &breakglass.Refusal{Reason: "no"}}
-		handler := casesHandler(t, desk, true)
+		handler := casesHandler(t, desk)
 		review := aCase(resource, object, func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Operation(verb) })
-		if err := handler.judge(t.Context(), review, true); err == nil || errors.Is(err, errPanicked) {
+		if err := handler.judge(t.Context(), review); err == nil || errors.Is(err, errPanicked) {
 			t.Errorf("%s of %s: %v", verb, resource, err)
 		}
 	})

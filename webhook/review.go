@@ -81,9 +81,9 @@ type replicas struct {
 // oddReplicas is how object.odd names a spec.replicas that is no number.
 const oddReplicas = "spec.replicas"
 
-// credentialKey is where the API server puts the id of the credential in use
+// CredentialKey is where the API server puts the id of the credential in use
 // (KEP-4193; k8s.io/apiserver pkg/authentication/user).
-const credentialKey = "authentication.kubernetes.io/credential-id"
+const CredentialKey = "authentication.kubernetes.io/credential-id"
 
 // BreakGlassKey is where a break-glass token or handle is presented: an annotation
 // of the object, or a key of userInfo.extra.
@@ -242,7 +242,7 @@ func (s *scanner) user(u *user) error {
 
 func (s *scanner) extra(u *user, key string) error {
 	switch key {
-	case credentialKey:
+	case CredentialKey:
 		var values []string
 		err := s.texts(&values)
 		if len(values) > 0 {

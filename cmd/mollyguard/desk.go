@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +26,7 @@ import (
 	"github.com/mollyguard/mollyguard/ledger"
 	"github.com/mollyguard/mollyguard/operation"
 	"github.com/mollyguard/mollyguard/policies"
+	"github.com/mollyguard/mollyguard/webhook"
 )
 
 // desk is break glass, put together from a configuration. A nil desk is off.
@@ -272,21 +273,20 @@ func keyStore(c config.Configuration, clients kubernetes.Interface) (breakglass.
 }
 
 // ownName asks the API server, once, who this server is to it.
-func ownName(clients kubernetes.Interface) func(ctx context.Context) (string, error) {
-	var lock sync.Mutex
-	var name string
-	return func(ctx context.Context) (string, error) {
-		lock.Lock()
-		defer lock.Unlock()
-		if name != "" {
-			return name, nil
+func ownName(clients kubernetes.Interface) func(ctx context.Context) (webhook.Self, error) {
+	var known atomic.Pointer[webhook.Self]
+	return func(ctx context.Context) (webhook.Self, error) {
+		if self := known.Load(); self != nil {
+			return *self, nil
 		}
 		review, err := clients.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 		if err != nil {
-			return "", err
+			return webhook.Self{}, err
 		}
-		name = review.Status.UserInfo.Username
-		return name, nil
+		user := review.Status.UserInfo
+		self := webhook.Self{Name: user.Username, Credentialed: len(user.Extra[webhook.CredentialKey]) > 0}
+		known.Store(&self)
+		return self, nil
 	}
 }
 

@@ -197,7 +197,7 @@ func testMessage(t *testing.T, w *world) {
   actor     alice@example.com
   decision  ` + last.ID + `
   next      check that this is the cluster and the object you mean (k8s://prod-eu/apps/deployments/shop/web)
-            if it is, ask the owners of mollyguard on this cluster for an exemption, and give them the decision's id
+            if it is, ask the owners of mollyguard on this cluster to let this one through, and give them the decision's id
 `
 	if strings.TrimSpace(got.Stderr) != strings.TrimSpace(want) {
 		t.Errorf("got:\n%s\nwant:\n%s", got.Stderr, want)

@@ -1,6 +1,7 @@
 package breakglass_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"

@@ -89,12 +89,14 @@ func (d *Desk) mayApprove(ctx context.Context, r Request, v Verdict, others []op
 	// The API server names a credential where it can; it has none to name for
 	// somebody who is impersonated.
 	if v.Door == DoorKubernetes && v.By.Credential == "" && !d.impersonationCounts {
-		may, err := d.authorizer.MayImpersonate(ctx, r.Requester, v.By)
-		if err != nil {
-			return "", fmt.Errorf("ask whether %s may impersonate %s: %w", r.Requester.Name, v.By.Name, err)
-		}
-		if may {
-			return fmt.Sprintf("%s may impersonate %s, and the approval came without a credential that would tell them apart", r.Requester.Name, v.By.Name), nil
+		for _, actor := range r.parties() {
+			may, err := d.authorizer.MayImpersonate(ctx, actor, v.By)
+			if err != nil {
+				return "", fmt.Errorf("ask whether %s may impersonate %s: %w", actor.Name, v.By.Name, err)
+			}
+			if may {
+				return fmt.Sprintf("%s may impersonate %s, and the approval came without a credential that would tell them apart", actor.Name, v.By.Name), nil
+			}
 		}
 	}
 	answer, err := d.rules.Judge(ctx, question(StageApprove, r, "", others, &v.By, now))

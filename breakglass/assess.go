@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -25,9 +27,12 @@ func (d *Desk) assess(ctx context.Context, r Request) (assessment, error) {
 	if d.violations == nil {
 		return a, nil
 	}
+	if known, ok := d.assessed.recall(r.ID, d.now()); ok {
+		return known, nil
+	}
 	actor := r.Requester
 	if r.Subject != actor.Name {
-		actor = operation.Actor{Identity: operation.Identity{Name: r.Subject, Kind: operation.Service}}
+		actor = r.subjectActor()
 	}
 	for _, target := range r.Scope.Targets {
 		for _, verb := range r.Scope.Verbs {
@@ -40,7 +45,43 @@ func (d *Desk) assess(ctx context.Context, r Request) (assessment, error) {
 			}
 		}
 	}
+	d.assessed.remember(r.ID, a, d.now())
 	return a, nil
+}
+
+const (
+	// assessedFor is how long an assessment is believed: each looks every target up,
+	// and lists and sweeps ask for all that is pending. At use the operation itself
+	// is judged.
+	assessedFor = time.Minute
+	maxAssessed = 4096
+)
+
+// assessments are remembered by handle. It may be used concurrently.
+type assessments struct {
+	lock sync.Mutex
+	byID map[string]remembered
+}
+
+type remembered struct {
+	assessment
+	until time.Time
+}
+
+func (m *assessments) recall(id string, now time.Time) (assessment, bool) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	known, ok := m.byID[id]
+	return known.assessment, ok && now.Before(known.until)
+}
+
+func (m *assessments) remember(id string, a assessment, now time.Time) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.byID == nil || len(m.byID) >= maxAssessed {
+		m.byID = map[string]remembered{}
+	}
+	m.byID[id] = remembered{a, now.Add(assessedFor)}
 }
 
 func (a *assessment) add(v operation.Violation, target operation.Reference) {

@@ -82,9 +82,14 @@ type Desk struct {
 	entropyLock sync.Mutex
 	entropy     io.Reader
 
+	pace     pace
+	assessed assessments
+
 	sweeping sync.Mutex
 	// ended are the cases that a sweep found nothing left to do for.
 	ended map[string]bool
+	// pruned is when old cases were removed last.
+	pruned time.Time
 }
 
 // NewDesk returns a Desk.

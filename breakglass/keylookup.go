@@ -16,13 +16,13 @@ func (k *Keyring) own(ctx context.Context, id string) (ownKey, bool, error) {
 	if key, ok := k.held.Load().find(id); ok {
 		return key, true, nil
 	}
-	k.lock.Lock()
-	defer k.lock.Unlock()
+	if err := k.lock.Acquire(ctx, 1); err != nil {
+		return ownKey{}, false, fmt.Errorf("look for an unknown break-glass key: %w", err)
+	}
+	defer k.lock.Release(1)
 	if k.looked.IsZero() || k.now().Sub(k.looked) >= lookAgainAfter {
 		// For all who wait, not only for the one that came first and may leave.
-		looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-		defer cancel()
-		k.looked, k.lookErr = k.now(), k.load(looking)
+		k.looked, k.lookErr = k.now(), k.load(context.WithoutCancel(ctx))
 	}
 	key, ok := k.held.Load().find(id)
 	if !ok && k.lookErr != nil {

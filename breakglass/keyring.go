@@ -8,9 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -27,7 +28,9 @@ const (
 	// somebody named a key that is not known: a key of a replica that rotated is
 	// found, and a made-up one costs 12 reads a minute at most.
 	lookAgainAfter = 5 * time.Second
-	// storeTimeout bounds such a look: somebody is waiting for it.
+	// storeTimeout bounds each call to the store: somebody may be waiting for it. The
+	// API server waits 10 s for a webhook by default, which is enough for a look of
+	// Run's that is under way, and another.
 	storeTimeout = 3 * time.Second
 	// keyAttempts is how often a change of the key set starts over because somebody
 	// else was quicker: with n replicas, each round has a winner.
@@ -70,7 +73,9 @@ type Keyring struct {
 
 	held atomic.Pointer[keySet]
 
-	lock    sync.Mutex // one look at the store at a time; it guards the rest
+	// lock is for one look at the store at a time, and guards the rest. It is a
+	// semaphore so that who waits for it can give up.
+	lock    *semaphore.Weighted
 	entropy io.Reader
 	looked  time.Time // when the store was last asked for a key that was not known
 	lookErr error     // and what came of it
@@ -80,7 +85,7 @@ type Keyring struct {
 // several processes that do so at once, one does, and the others load what it
 // made. All that is wrong with the options is told at once.
 func NewKeyring(ctx context.Context, o KeyringOptions) (*Keyring, error) {
-	k := &Keyring{issuer: o.Issuer, store: o.Store, overlap: o.Overlap, now: o.Now, entropy: o.Entropy, log: o.Log}
+	k := &Keyring{issuer: o.Issuer, store: o.Store, overlap: o.Overlap, now: o.Now, log: o.Log, lock: semaphore.NewWeighted(1), entropy: o.Entropy}
 	if k.overlap == 0 {
 		k.overlap = DefaultOverlap
 	}
@@ -113,8 +118,6 @@ func NewKeyring(ctx context.Context, o KeyringOptions) (*Keyring, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("break-glass keys: %w", err)
 	}
-	k.lock.Lock()
-	defer k.lock.Unlock()
 	if err := k.start(ctx); err != nil {
 		return nil, fmt.Errorf("break-glass keys: %w", err)
 	}
@@ -123,6 +126,10 @@ func NewKeyring(ctx context.Context, o KeyringOptions) (*Keyring, error) {
 
 // start loads the key set, or makes it.
 func (k *Keyring) start(ctx context.Context) error {
+	if err := k.lock.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer k.lock.Release(1)
 	for range keyAttempts {
 		err := k.load(ctx)
 		if !errors.Is(err, ErrNotFound) {
@@ -136,7 +143,11 @@ func (k *Keyring) start(ctx context.Context) error {
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		k.log.InfoContext(ctx, "break-glass key made", "key", set.signing().id)
+		return nil
 	}
 	return errors.New("make the first key: others were always quicker")
 }
@@ -144,7 +155,9 @@ func (k *Keyring) start(ctx context.Context) error {
 // load replaces what is held by what is stored; the caller holds the lock.
 func (k *Keyring) load(ctx context.Context) error {
 	before := k.held.Load()
-	data, version, err := k.store.Load(ctx)
+	loading, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	data, version, err := k.store.Load(loading)
 	if errors.Is(err, ErrNotFound) && before != nil {
 		return errors.New("the key set is gone from where it is kept")
 	}
@@ -173,19 +186,22 @@ func (k *Keyring) save(ctx context.Context, set *keySet, version string) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	if err := k.store.Save(ctx, data, version); err != nil {
 		return err
 	}
 	k.held.Store(set)
-	k.log.InfoContext(ctx, "break-glass key made", "key", set.signing().id)
 	return nil
 }
 
 // Reload looks at the store, in case another process rotated. If it fails, what
 // was held stays in use.
 func (k *Keyring) Reload(ctx context.Context) error {
-	k.lock.Lock()
-	defer k.lock.Unlock()
+	if err := k.lock.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("break-glass keys: %w", err)
+	}
+	defer k.lock.Release(1)
 	if err := k.load(ctx); err != nil {
 		return fmt.Errorf("break-glass keys: %w", err)
 	}
@@ -212,37 +228,43 @@ func (k *Keyring) Run(ctx context.Context) error {
 	return nil
 }
 
-// Rotate makes a new key, which signs from now on. The one before signs no more;
+// Rotate makes a new key, which signs from now on, and renews the call secret
+// unless that was done less than five minutes ago. The key before signs no more;
 // what it signed stays good for the overlap. Two that rotate at once make a key
 // each. A *Refusal says that there is no room for another.
 func (k *Keyring) Rotate(ctx context.Context) (KeyInfo, error) {
-	k.lock.Lock()
-	defer k.lock.Unlock()
+	set, err := k.change(ctx, func(s *keySet) (*keySet, error) { return s.rotated(k.entropy, k.now(), k.overlap) })
+	if err != nil {
+		return KeyInfo{}, fmt.Errorf("rotate break-glass keys: %w", err)
+	}
+	k.log.InfoContext(ctx, "break-glass key made", "key", set.signing().id)
+	return infoOf(set.signing(), k.now()), nil
+}
+
+// change replaces the newest set by what edit makes of it, and returns that. edit
+// is called again if somebody else was quicker.
+func (k *Keyring) change(ctx context.Context, edit func(*keySet) (*keySet, error)) (*keySet, error) {
+	if err := k.lock.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer k.lock.Release(1)
 	for range keyAttempts {
 		if err := k.load(ctx); err != nil {
-			return KeyInfo{}, fmt.Errorf("rotate break-glass keys: %w", err)
+			return nil, err
 		}
-		set, err := k.held.Load().rotated(k.entropy, k.now(), k.overlap)
+		before := k.held.Load()
+		set, err := edit(before)
 		if err != nil {
-			return KeyInfo{}, fmt.Errorf("rotate break-glass keys: %w", err)
+			return nil, err
 		}
-		err = k.save(ctx, set, k.held.Load().version)
+		err = k.save(ctx, set, before.version)
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
-		if err != nil {
-			return KeyInfo{}, fmt.Errorf("rotate break-glass keys: %w", err)
-		}
-		return infoOf(set.signing(), k.now()), nil
+		return set, err
 	}
-	return KeyInfo{}, errors.New("rotate break-glass keys: others were always quicker")
+	return nil, errors.New("others were always quicker")
 }
 
 // Issuer implements Keys.
 func (k *Keyring) Issuer() string { return k.issuer }
-
-// CallSecret returns 32 random bytes in base64url that were made with the first
-// key and never change. The webhook's path holds them, so that a review which
-// uses up a grant comes from the API server, whose configuration has the path. It
-// must not be logged.
-func (k *Keyring) CallSecret() string { return k.held.Load().callSecret }

@@ -24,10 +24,9 @@ const (
 	// for a month.
 	maxKeys = 32
 	// maxKeySetBytes caps the document: 32 keys of at most 350 bytes (id 43, times 70,
-	// public key 44, PKCS #8 64, names of members) are 11 KiB.
+	// public key 44, PKCS #8 64, names of members) are 11 KiB, two call secrets of 43
+	// characters are nothing beside them.
 	maxKeySetBytes = 16 << 10
-	// callSecretBytes are random, as many as in an AES-256 key.
-	callSecretBytes = 32
 )
 
 // keyIDForm is that of an RFC 7638 thumbprint with SHA-256: 32 bytes in base64url.
@@ -67,8 +66,7 @@ func (k ownKey) current(now time.Time) error {
 type keySet struct {
 	// keys are sorted, oldest first. The last one signs, and no other.
 	keys []ownKey
-	// callSecret outlives all keys: the API server's configuration holds it too.
-	callSecret string
+	call callSecrets
 	// version is of the store; empty if it is not known.
 	version string
 }
@@ -85,15 +83,15 @@ func (s *keySet) signing() ownKey { return s.keys[len(s.keys)-1] }
 
 // newKeySet makes the first key and the call secret.
 func newKeySet(entropy io.Reader, now time.Time) (*keySet, error) {
-	secret := make([]byte, callSecretBytes)
-	if _, err := io.ReadFull(entropy, secret); err != nil {
-		return nil, fmt.Errorf("make a secret: %w", err)
+	secret, err := newCallSecret(entropy)
+	if err != nil {
+		return nil, err
 	}
 	key, err := newOwnKey(entropy, now)
 	if err != nil {
 		return nil, err
 	}
-	return &keySet{keys: []ownKey{key}, callSecret: base64.RawURLEncoding.EncodeToString(secret)}, nil
+	return &keySet{keys: []ownKey{key}, call: callSecrets{current: secret}}, nil
 }
 
 func newOwnKey(entropy io.Reader, now time.Time) (ownKey, error) {
@@ -107,8 +105,9 @@ func newOwnKey(entropy io.Reader, now time.Time) (ownKey, error) {
 	return ownKey{id: keyID(public), created: now.UTC().Truncate(time.Second), public: public, signer: private}, nil
 }
 
-// rotated returns the set with a new key that signs. The one before stays good for
-// overlap; keys that were retired longer than Retention ago are left out.
+// rotated returns the set with a new key that signs, and with another call secret
+// unless that rests. The key before stays good for overlap; keys that were retired
+// longer than Retention ago are left out.
 func (s *keySet) rotated(entropy io.Reader, now time.Time, overlap time.Duration) (*keySet, error) {
 	next, err := newOwnKey(entropy, now)
 	if err != nil {
@@ -124,14 +123,22 @@ func (s *keySet) rotated(entropy io.Reader, now time.Time, overlap time.Duration
 	if len(keys) >= maxKeys {
 		return nil, &Refusal{fmt.Sprintf("there are %d keys whose signatures are still good, and no room for another: wait until %s", len(keys), keys[0].until.Format(time.RFC3339))}
 	}
-	return &keySet{keys: append(keys, next), callSecret: s.callSecret}, nil
+	call := s.call
+	if !call.rests(now) {
+		if call, err = call.renewed(entropy, now); err != nil {
+			return nil, err
+		}
+	}
+	return &keySet{keys: append(keys, next), call: call}, nil
 }
 
 // keySetDocument is a keySet as it is stored. Members are added, never renamed.
 type keySetDocument struct {
-	Version    int           `json:"version"`
-	CallSecret string        `json:"call_secret"`
-	Keys       []keyDocument `json:"keys"`
+	Version    int    `json:"version"`
+	CallSecret string `json:"call_secret"`
+	// PreviousCallSecret is nil until the call secret is renewed for the first time.
+	PreviousCallSecret *previousSecretDocument `json:"previous_call_secret,omitempty"`
+	Keys               []keyDocument           `json:"keys"`
 }
 
 type keyDocument struct {
@@ -146,7 +153,7 @@ type keyDocument struct {
 
 // encode returns the set as it is stored.
 func (s *keySet) encode() ([]byte, error) {
-	document := keySetDocument{Version: keySetVersion, CallSecret: s.callSecret}
+	document := keySetDocument{Version: keySetVersion, CallSecret: s.call.current, PreviousCallSecret: s.call.document()}
 	for _, k := range s.keys {
 		stored := keyDocument{ID: k.id, Created: k.created, Until: k.until, Public: k.public}
 		if k.signer != nil {
@@ -178,13 +185,14 @@ func parseKeySet(data []byte) (*keySet, error) {
 	if err := json.Unmarshal(data, &document, json.RejectUnknownMembers(true)); err != nil {
 		return nil, errDamaged
 	}
-	if secret, err := base64.RawURLEncoding.Strict().DecodeString(document.CallSecret); err != nil || len(secret) != callSecretBytes {
-		return nil, errors.New("the key set is damaged: its call_secret is not 32 bytes in base64url")
+	call, err := document.callSecrets()
+	if err != nil {
+		return nil, fmt.Errorf("the key set is damaged: %w", err)
 	}
 	if len(document.Keys) == 0 || len(document.Keys) > maxKeys {
 		return nil, fmt.Errorf("the key set is damaged: it has %d keys, there must be 1 to %d", len(document.Keys), maxKeys)
 	}
-	set := &keySet{callSecret: document.CallSecret}
+	set := &keySet{call: call}
 	for i, stored := range document.Keys {
 		key, err := stored.key(i == len(document.Keys)-1)
 		if err != nil {

@@ -85,6 +85,9 @@ func TestADamagedKeySetIsNotUsed(t *testing.T) {
 		{"another version", change(func(d *keySetDocument) { d.Version = 2 }), "the key set has version 2, this program knows 1"},
 		{"no call secret", change(func(d *keySetDocument) { d.CallSecret = "" }), "the key set is damaged: its call_secret is not 32 bytes in base64url"},
 		{"a short call secret", change(func(d *keySetDocument) { d.CallSecret = "AAAA" }), "the key set is damaged: its call_secret is not 32 bytes in base64url"},
+		{"as it was written before call secrets were renewed", change(func(d *keySetDocument) { d.PreviousCallSecret = nil }), ""},
+		{"a short previous call secret", change(func(d *keySetDocument) { d.PreviousCallSecret.Secret = "AAAA" }), "the key set is damaged: its previous_call_secret is not 32 bytes in base64url"},
+		{"a previous call secret without an end", change(func(d *keySetDocument) { d.PreviousCallSecret.Until = time.Time{} }), "the key set is damaged: its previous_call_secret has no end"},
 		{"no keys", change(func(d *keySetDocument) { d.Keys = nil }), "the key set is damaged: it has 0 keys, there must be 1 to 32"},
 		{"no key that signs", change(func(d *keySetDocument) { d.Keys = d.Keys[:1] }), "the key set is damaged: keys[0]: " + oneSigns},
 		{"two keys that sign", change(func(d *keySetDocument) { d.Keys[0] = foreignDocument.Keys[0] }), "the key set is damaged: keys[0]: " + oneSigns},
@@ -133,7 +136,7 @@ func FuzzKeySet(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(set, again, cmp.AllowUnexported(keySet{}, ownKey{})); diff != "" {
+		if diff := cmp.Diff(set, again, cmp.AllowUnexported(keySet{}, ownKey{}, callSecrets{})); diff != "" {
 			t.Errorf("key set (-want +got):\n%s", diff)
 		}
 	})

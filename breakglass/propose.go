@@ -112,6 +112,9 @@ func (d *Desk) CheckRequest(ctx context.Context, r Request) error {
 	if err := d.checkOpen(ctx, r); err != nil {
 		return err
 	}
+	if !d.pace.allow(d, d.people.person(r.Requester.Name)) {
+		return &Refusal{fmt.Sprintf("too many requests of yours: at most %d at once and %d an hour", requestBurst, requestsPerHour)}
+	}
 	answer, err := d.demands(ctx, StageRequest, r, "", true, nil, now)
 	if err != nil {
 		return err

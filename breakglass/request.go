@@ -171,6 +171,25 @@ func checkText(text string, limit int) error {
 	return nil
 }
 
+// parties are those whom the grant would serve.
+func (r Request) parties() []operation.Actor {
+	if r.Subject == r.Requester.Name {
+		return []operation.Actor{r.Requester}
+	}
+	return []operation.Actor{r.Requester, r.subjectActor()}
+}
+
+// subjectActor is the machine that a request is for, with the groups that every
+// service account is in
+// (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens).
+func (r Request) subjectActor() operation.Actor {
+	namespace, _, _ := strings.Cut(strings.TrimPrefix(r.Subject, "system:serviceaccount:"), ":")
+	return operation.Actor{
+		Identity: operation.Identity{Name: r.Subject, Kind: operation.Service},
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
+	}
+}
+
 // VerdictKind is what somebody says about a request or a grant.
 type VerdictKind string
 

@@ -19,6 +19,8 @@ const (
 	// Retention is how long ended cases are kept where people look at them; the
 	// decision log has them for good.
 	Retention = 90 * 24 * time.Hour
+	// pruneInterval is between two looks for what is older.
+	pruneInterval = time.Hour
 )
 
 // Sweep brings all cases up to date: it issues what is approved, notes what has
@@ -50,8 +52,12 @@ func (d *Desk) Sweep(ctx context.Context) error {
 		}
 	}
 	d.ended = ended
-	if _, err := d.store.Prune(ctx, d.now().Add(-Retention)); err != nil {
-		errs = append(errs, fmt.Errorf("remove old cases: %w", err))
+	if now := d.now(); now.Sub(d.pruned) >= pruneInterval {
+		if _, err := d.store.Prune(ctx, now.Add(-Retention)); err != nil {
+			errs = append(errs, fmt.Errorf("remove old cases: %w", err))
+		} else {
+			d.pruned = now
+		}
 	}
 	return errors.Join(errs...)
 }

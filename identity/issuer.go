@@ -26,6 +26,8 @@ const (
 	// maxIssuerAnswer is far above a discovery document or a key set: a key has
 	// about 1 KiB with its certificates.
 	maxIssuerAnswer = 1 << 20
+	// maxRedirects is how often the issuer may send us on, within its host.
+	maxRedirects = 3
 )
 
 // issuer finds out the keys of an OpenID Connect issuer when they are needed.
@@ -57,7 +59,20 @@ func newIssuer(at, caFile string, now func() time.Time) (*issuer, error) {
 		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
 	sparing := &sparingTransport{next: transport, now: now, asked: map[string]attempt{}}
-	return &issuer{url: at, client: &http.Client{Transport: sparing, Timeout: issuerTimeout}}, nil
+	return &issuer{url: at, client: &http.Client{Transport: sparing, Timeout: issuerTimeout, CheckRedirect: stayThere}}, nil
+}
+
+// stayThere keeps us from being sent to another host, or off https: who can make
+// one address of the issuer answer with a redirect must not choose whose keys we
+// believe, or whom we call.
+func stayThere(next *http.Request, via []*http.Request) error {
+	if first := via[0].URL; next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {
+		return errors.New("sent on to another host")
+	}
+	if len(via) > maxRedirects {
+		return fmt.Errorf("sent on more than %d times", maxRedirects)
+	}
+	return nil
 }
 
 // keySet returns the issuer's keys, which keep themselves up to date.

@@ -39,6 +39,8 @@ type issuer struct {
 	down        atomic.Bool
 	discoveries atomic.Int32
 	fetches     atomic.Int32
+	// instead answers, if it is not nil and returns true.
+	instead func(http.ResponseWriter, *http.Request) bool
 }
 
 func newIssuer(t *testing.T) *issuer {
@@ -57,6 +59,9 @@ func newIssuer(t *testing.T) *issuer {
 		}
 		if i.down.Load() {
 			http.Error(w, "down", http.StatusInternalServerError)
+			return
+		}
+		if i.instead != nil && i.instead(w, r) {
 			return
 		}
 		i.Server.ServeHTTP(w, r)

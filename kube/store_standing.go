@@ -118,11 +118,12 @@ func what(verbs []v1alpha1.Verb, targets []v1alpha1.Target) string {
 	if first.Namespace != "" {
 		name = first.Namespace + "/" + name
 	}
-	kind := first.Kind
-	if kind == "" {
-		kind = first.Resource
+	// Not by the kind, which is what the requester wrote, and opens nothing.
+	resource := first.Resource
+	if first.Group != "" {
+		resource += "." + first.Group
 	}
-	text := fmt.Sprintf("%s %s %s", strings.Join(texts[string](verbs), ", "), kind, name)
+	text := fmt.Sprintf("%s %s %s", strings.Join(texts[string](verbs), ", "), resource, name)
 	if more := len(targets) - 1; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

@@ -2,9 +2,12 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mollyguard/mollyguard/breakglass"
 )
@@ -40,5 +43,18 @@ func (r Events) Note(ctx context.Context, e breakglass.Event) error {
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", e.ID, err)
 	}
-	return errors.Join(r.Log.append(ctx, text), r.Outbox.Append(ctx, KindBreakGlass, e.ID, text))
+	err = r.Outbox.Append(ctx, KindBreakGlass, dedup(e), text)
+	if errors.Is(err, ErrOutboxFull) {
+		// Nobody takes the entries, and the log has this one: the way through must not
+		// end with it.
+		err = nil
+	}
+	return errors.Join(r.Log.append(ctx, text), err)
+}
+
+// dedup is the same for an event that is told again, after an error or by somebody
+// who tries the same thing over and over.
+func dedup(e breakglass.Event) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{string(e.Event), e.Grant, e.Actor.Name, e.Decision, e.Text}, "\x00")))
+	return hex.EncodeToString(sum[:])
 }

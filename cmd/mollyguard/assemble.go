@@ -29,6 +29,10 @@ import (
 // shows in decisions.
 const controlPlaneExemption = "kubernetes-control-plane"
 
+// ownRecords are the custom resource definitions of break glass: with one of them
+// go all denials, revocations and uses, and what was used up could be used again.
+const ownRecords = `(breakglassrequests|breakglassverdicts|breakglassuses|grants)\.mollyguard\.dev`
+
 // assembly is the way from an AdmissionReview to a decision, put together from a
 // configuration. Every command that judges uses the same.
 type assembly struct {
@@ -61,7 +65,7 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 		Production: guard.ProductionRules{
 			WholeCluster: c.Production.WholeCluster,
 			Selectors:    c.Production.Selectors, NamespaceSelectors: c.Production.NamespaceSelectors,
-			Namespaces: c.Production.Namespaces, Names: c.Production.Names,
+			Namespaces: c.Production.Namespaces, Names: append(slices.Clone(c.Production.Names), ownRecords),
 		},
 		Enforcement: enforcementRules(c), Exempt: exemptions(c),
 		DryRunEnforcement: c.DryRunEnforcement, UnknownIsNotProduction: p.offline,

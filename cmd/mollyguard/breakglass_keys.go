@@ -90,14 +90,21 @@ func newKeysList(c console) *cobra.Command {
 func newKeysRotate(c console) *cobra.Command {
 	var o keysOptions
 	var overlap time.Duration
+	var callSecret bool
 	cmd := &cobra.Command{
 		Use:   "rotate [flags]",
-		Short: "Make a new key, which signs from now on",
+		Short: "Make a new key, which signs from now on, or renew the call secret",
 		Long: `Make a new key, which signs from now on. What the one before signed stays good for
 the overlap, which is longer than a grant can live. If that key was stolen, choose
 an overlap of a second: all grants and tokens that it signed end then.
 
-Running servers take the new key up by themselves, within a minute.`,
+The call secret is renewed, too, which ends the path by which the API server calls
+the webhook. The API server shows that path to users when a call fails, so renew it
+now and then; --call-secret leaves the keys as they are. The one before is accepted
+for an hour, whatever the overlap.
+
+Running servers take all this up by themselves, within a minute, and the webhook
+configuration has the new path after three.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.output.check(); err != nil {
@@ -106,9 +113,19 @@ Running servers take the new key up by themselves, within a minute.`,
 			if overlap < time.Second {
 				return usageError("", "--overlap: %v is below %v", overlap, time.Second)
 			}
+			if callSecret && cmd.Flags().Changed("overlap") {
+				return usageError("the call secret that is replaced is always accepted for an hour", "--overlap and --call-secret do not go together")
+			}
 			keys, err := o.open(cmd.Context(), c, overlap)
 			if err != nil {
 				return err
+			}
+			if callSecret {
+				until, err := keys.RotateCallSecret(cmd.Context())
+				if err != nil {
+					return deskError(err, "")
+				}
+				return c.writeRenewal(o.output, until)
 			}
 			if _, err := keys.Rotate(cmd.Context()); err != nil {
 				return deskError(err, "")
@@ -118,6 +135,7 @@ Running servers take the new key up by themselves, within a minute.`,
 	}
 	o.flags(cmd)
 	cmd.Flags().DurationVar(&overlap, "overlap", breakglass.DefaultOverlap, "`TIME` for which the old key's signatures stay good")
+	cmd.Flags().BoolVar(&callSecret, "call-secret", false, "renew the call secret only, and no key")
 	return cmd
 }
 
@@ -139,4 +157,17 @@ func (c console) writeKeys(o output, keys []breakglass.KeyInfo) error {
 		}
 		return t.Flush()
 	}, keyList{keys})
+}
+
+// callSecretRenewal is what machines read of a renewed call secret.
+type callSecretRenewal struct {
+	// PreviousUntil is when the one before stops being accepted.
+	PreviousUntil time.Time `json:"previous_until"`
+}
+
+func (c console) writeRenewal(o output, until time.Time) error {
+	return o.write(c.streams, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "the call secret is renewed; the one before is accepted until %s\n", c.at(until))
+		return err
+	}, callSecretRenewal{until})
 }

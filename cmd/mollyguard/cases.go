@@ -89,14 +89,13 @@ const maxChanged = 256
 
 // watchCases tells of the handles of requests, verdicts and uses that appear, until
 // ctx ends.
-func (env *surroundings) watchCases(ctx context.Context, changed chan<- string, log *slog.Logger) error {
+func (env *surroundings) watchCases(ctx context.Context, changed chan<- string, log *slog.Logger) (err error) {
 	label := func(o client.Object) string { return o.GetLabels()[kube.LabelRequest] }
 	handleOf := map[string]func(o client.Object) string{
 		"BreakGlassRequest": func(o client.Object) string { return o.GetName() },
 		"BreakGlassVerdict": label,
 		"BreakGlassUse":     label,
 	}
-	var errs []error
 	for kind, handle := range handleOf {
 		informer := informerFor(ctx, env.cluster.caches, metadataOf(v1alpha1.GroupVersion().WithKind(kind)), log)
 		if informer == nil {
@@ -115,10 +114,10 @@ func (env *surroundings) watchCases(ctx context.Context, changed chan<- string, 
 		if err != nil {
 			return fmt.Errorf("watch break-glass objects: %w", err)
 		}
-		defer func() { errs = append(errs, informer.RemoveEventHandler(registration)) }()
+		defer func() { err = errors.Join(err, informer.RemoveEventHandler(registration)) }()
 	}
 	<-ctx.Done()
-	return errors.Join(errs...)
+	return nil
 }
 
 func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {

@@ -30,6 +30,9 @@ defaults filled in. Certificate files and the cluster are not looked at.`,
 			if err := checkPolicyNames(c, set); err != nil {
 				return err
 			}
+			if _, err := people(c); err != nil {
+				return err
+			}
 			if _, err := engine.Compile(cmd.Context(), issuingSources(c), issuingOptions(c)); err != nil {
 				return fmt.Errorf("issuing policy: %w", err)
 			}

@@ -78,7 +78,7 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 		env.lead = append(env.lead, func(ctx context.Context) error { return env.watchCases(ctx, changed, log) })
 	}
 	env.lead = append(env.lead, func(ctx context.Context) error { return d.sweep(ctx, changed, log) })
-	env.webhook = webhookExtras{callSecret: d.keys.CallSecret, cases: inCluster}
+	env.webhook = webhookExtras{callSecret: d.keys.CallSecret, isCallSecret: d.keys.IsCallSecret, cases: inCluster}
 	if c.Server.ClientCA == "" && !*c.Kubernetes.Webhook.Manage {
 		log.Warn("grants will not work: the API server is not told the path that it is known by; set server.clientCA or kubernetes.webhook.manage")
 	}
@@ -206,6 +206,9 @@ func (d *desk) authorizer(c config.Configuration, clients kubernetes.Interface) 
 	}
 	if clients != nil {
 		rights, err := cluster.NewRights(clients)
+		if d.users != nil {
+			return rightsOf{identity.NewCurrent(rights, d.users.Current)}, err
+		}
 		return rightsOf{rights}, err
 	}
 	rights := c.BreakGlass.Rights
@@ -247,17 +250,29 @@ func (d *desk) sweep(ctx context.Context, changed <-chan string, log *slog.Logge
 		case <-ctx.Done():
 			return nil
 		case id := <-changed:
-			_, err = d.Settle(ctx, id)
+			err = within(ctx, func(ctx context.Context) error {
+				_, err := d.Settle(ctx, id)
+				return err
+			})
 			if errors.Is(err, breakglass.ErrNotFound) { // a verdict on nothing, or gone meanwhile
 				err = nil
 			}
 		case <-ticker.C:
-			err = d.Sweep(ctx)
+			err = within(ctx, d.Sweep)
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Error("break-glass cases are not up to date", "error", err)
 		}
 	}
+}
+
+// sweepTimeout bounds one sweep: a call that hangs must not be the last.
+const sweepTimeout = time.Minute
+
+func within(ctx context.Context, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	return fn(ctx)
 }
 
 // keyStore chooses where the signing keys are.

@@ -296,7 +296,7 @@ func judging(ctx context.Context, c config.Configuration, env *surroundings, boo
 
 // admissionHandlers are what the API server calls, by path.
 func admissionHandlers(c config.Configuration, env *surroundings, a *assembly, desk *desk, log *slog.Logger, registry *prometheus.Registry) map[string]http.Handler {
-	caller := webhook.Caller{Secret: env.webhook.callSecret, Trusted: c.Server.ClientCA != ""}
+	caller := webhook.Caller{Known: env.webhook.isCallSecret, Trusted: c.Server.ClientCA != ""}
 	timeout := time.Duration(c.Kubernetes.Webhook.TimeoutSeconds) * time.Second
 	handlers := map[string]http.Handler{webhook.Path: webhook.NewHandler(webhook.HandlerOptions{
 		Reviewer: a.reviewer, Timeout: timeout, Advice: webhook.Advice{Help: c.Help, BreakGlass: desk != nil}, Caller: caller,

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -61,7 +62,9 @@ type clusterAccess struct {
 // webhookExtras are known once break glass is put together.
 type webhookExtras struct {
 	callSecret func() string
-	cases      bool
+	// isCallSecret is nil without break glass.
+	isCallSecret func(string) bool
+	cases        bool
 }
 
 func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
@@ -131,7 +134,7 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 	}
 	caches, err := cache.New(restConfig, cache.Options{
 		HTTPClient: httpClient, Scheme: scheme.Scheme, Mapper: mapper,
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform: lean,
 		ByObject: map[client.Object]cache.ByObject{
 			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {
 				Field: fields.OneTermEqualSelector("metadata.name", c.Kubernetes.Webhook.Name),
@@ -177,6 +180,15 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 		env.lead = append(env.lead, keep)
 	}
 	return env, nil
+}
+
+// lean drops what nobody here reads, and what others can make as large as they
+// like: managed fields, and of metadata alone the annotations too.
+func lean(object any) (any, error) {
+	if m, ok := object.(*metav1.PartialObjectMetadata); ok {
+		m.Annotations = nil
+	}
+	return cache.TransformStripManagedFields()(object)
 }
 
 // leading runs all of lead on one replica at a time.

@@ -9,12 +9,9 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,path=grants,shortName=bgg
 // +kubebuilder:printcolumn:name="Who",type=string,JSONPath=`.spec.subject`
-// +kubebuilder:printcolumn:name="Verbs",type=string,JSONPath=`.spec.verbs`
-// +kubebuilder:printcolumn:name="Target",type=string,JSONPath=`.spec.targets[0].name`
-// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expires`
+// +kubebuilder:printcolumn:name="Issuer",type=string,JSONPath=`.spec.issuer`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="State",type=string,priority=1,JSONPath=`.status.state`
-// +kubebuilder:printcolumn:name="Issuer",type=string,priority=1,JSONPath=`.spec.issuer`
+// +kubebuilder:printcolumn:name="Expires",type=string,priority=1,JSONPath=`.spec.expires`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^bg-[0-9a-hjkmnp-tv-z]{4}-[0-9a-hjkmnp-tv-z]{4}$')",message="metadata.name: not a handle such as bg-k7m4-q9tx"
 type Grant struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -44,12 +44,23 @@ type ClientOptions struct {
 // be used concurrently.
 //
 // Beside what Desk says, a method returns an *identity.Rejection if the server
-// does not take the token, and a *Problem for what it could not read or decide.
+// does not take the token, a *Problem for what it could not read or decide, and an
+// *UnreachableError if there was no answer at all.
 type Client struct {
 	base  *url.URL
 	http  http.Client
 	token func(context.Context) (operation.Secret, error)
 }
+
+// UnreachableError says that a server could not be asked: nobody is there, or it is
+// not to be trusted.
+type UnreachableError struct{ err error }
+
+// Error implements error.
+func (e *UnreachableError) Error() string { return "ask the server: " + e.err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *UnreachableError) Unwrap() error { return e.err }
 
 // NewClient returns a Client. It does not talk to the server.
 func NewClient(o ClientOptions) (*Client, error) {
@@ -144,7 +155,7 @@ func ask[T any](ctx context.Context, c *Client, method, path, id string, body an
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return answer, fmt.Errorf("ask the server: %w", err)
+		return answer, &UnreachableError{err}
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if closeErr := response.Body.Close(); err == nil {
@@ -194,7 +205,12 @@ func (c *Client) request(ctx context.Context, method, path string, body any) (*h
 // problem of ours comes from something else on the way.
 func (c *Client) problem(response *http.Response, text []byte) error {
 	var p Problem
-	if jsonv2.Unmarshal(text, &p) != nil || p.Status != response.StatusCode || !strings.HasPrefix(p.Type, typePrefix) {
+	path := strings.Trim(c.base.Path, "/")
+	ours := jsonv2.Unmarshal(text, &p) == nil && p.Status == response.StatusCode && strings.HasPrefix(p.Type, typePrefix)
+	switch {
+	case path != "" && response.StatusCode == http.StatusNotFound && (!ours || p.Type == typeNoPath):
+		return fmt.Errorf("%s has no API under /%s: leave the path out of the server's URL", c.base.Host, path)
+	case !ours:
 		return fmt.Errorf("%s answered %s: is it a Mollyguard server?", c.base.Host, response.Status)
 	}
 	switch p.Type {

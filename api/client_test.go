@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -145,6 +146,35 @@ func TestWhatIsNoAnswerOfOursIsNotTakenForOne(t *testing.T) {
 			}
 			noSecrets(t, err.Error())
 		})
+	}
+}
+
+func TestAPathThatIsNoAPIIsSaid(t *testing.T) {
+	s := newServer(t)
+	page := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(page.Close)
+	for name, server := range map[string]*httptest.Server{"a path of ours that there is not": s.Server, "another server": page} {
+		client, err := api.NewClient(api.ClientOptions{
+			URL: server.URL + "/foo/", HTTPClient: server.Client(),
+			Token: func(context.Context) (operation.Secret, error) { return operation.NewSecret(aliceToken), nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.List(t.Context()); err == nil || !strings.HasSuffix(err.Error(), " has no API under /foo: leave the path out of the server's URL") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestAServerThatIsNotThereIsUnreachable(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	client := newClient(t, server, aliceToken)
+	server.Close()
+	_, err := client.List(t.Context())
+	var unreachable *api.UnreachableError
+	if !errors.As(err, &unreachable) || !errors.As(err, new(*net.OpError)) || !strings.HasPrefix(err.Error(), "ask the server: ") {
+		t.Errorf("got %v", err)
 	}
 }
 

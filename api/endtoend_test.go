@@ -161,7 +161,7 @@ func TestASecondPersonApprovesAndTheSubjectGetsTheToken(t *testing.T) {
 		t.Errorf("asked: %+v", asked)
 	}
 	_, err = alice.Token(t.Context(), nobody, id)
-	if got, want := refusal(t, err), id+" is pending: 0 of 1 approvals"; got != want {
+	if got, want := refusal(t, err), id+": pending: 0 of 1 approvals"; got != want {
 		t.Errorf("a token too early: %q, want %q", got, want)
 	}
 	_, err = alice.Judge(t.Context(), nobody, id, breakglass.Approve, "me")

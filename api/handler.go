@@ -37,6 +37,9 @@ type HandlerOptions struct {
 	// Keys returns the public keys that tokens are signed with, as what a JSON Web
 	// Key Set is encoded from (RFC 7517). Nil means that there are none to show.
 	Keys func() any
+	// MayLook says whether somebody may see the cases of others. Nil means that
+	// everybody may whom the Authenticator knows.
+	MayLook func(ctx context.Context, actor operation.Actor) (allowed bool, why string, err error)
 	// Decisions are looked up for who asks with the id of a refusal. Nil means
 	// that none are known.
 	Decisions Decisions
@@ -55,11 +58,13 @@ type handler struct {
 	audience      string
 	keys          func() any
 	decisions     Decisions
+	mayLook       func(context.Context, operation.Actor) (bool, string, error)
 	log           *slog.Logger
 	metrics       metrics
 	inFlight      *semaphore.Weighted
 	addresses     *limiters
 	callers       *limiters
+	busy          busy
 }
 
 // NewHandler returns the handler of the API. It has to be served over TLS: what
@@ -76,7 +81,7 @@ func NewHandler(o HandlerOptions) (http.Handler, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &handler{
-		desk: o.Desk, authenticator: o.Authenticator, audience: o.Audience, keys: o.Keys, decisions: o.Decisions, log: o.Log,
+		desk: o.Desk, authenticator: o.Authenticator, audience: o.Audience, keys: o.Keys, decisions: o.Decisions, mayLook: o.MayLook, log: o.Log,
 		metrics:   newMetrics(o.Registerer),
 		inFlight:  semaphore.NewWeighted(maxInFlight),
 		addresses: newLimiters(perAddress, perAddressBurst, o.Now),
@@ -188,9 +193,10 @@ func (h *handler) admit(c *call, routes []route) (answer, error) {
 		if err := h.authenticate(c); err != nil {
 			return answer{}, err
 		}
-		if !h.callers.allow(c.actor.Name) {
+		if !h.callers.allow(c.actor.Name) || !h.busy.enter(c.actor.Name) {
 			return answer{}, tooMany()
 		}
+		defer h.busy.leave(c.actor.Name)
 	}
 	return routes[i].serve(h, c)
 }

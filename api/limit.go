@@ -19,6 +19,39 @@ const (
 	maxLimiters = 4096
 )
 
+// perCallerInFlight is how many requests of one caller are answered at once, so that
+// one who sends bodies that do not end keeps nobody else out.
+const perCallerInFlight = 4
+
+// busy counts the requests of each caller that are being answered. The zero value
+// is ready; it may be used concurrently.
+type busy struct {
+	lock  sync.Mutex
+	count map[string]int
+}
+
+// enter reports whether one more may be answered; then leave ends it.
+func (b *busy) enter(caller string) bool {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if b.count[caller] >= perCallerInFlight {
+		return false
+	}
+	if b.count == nil {
+		b.count = map[string]int{}
+	}
+	b.count[caller]++
+	return true
+}
+
+func (b *busy) leave(caller string) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if b.count[caller]--; b.count[caller] == 0 {
+		delete(b.count, caller)
+	}
+}
+
 // limiters is one limit for each of many. It may be used concurrently.
 type limiters struct {
 	limit rate.Limit

@@ -3,6 +3,7 @@ package api
 import (
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/mollyguard/mollyguard/breakglass"
@@ -41,7 +42,25 @@ func (h *handler) whoAmI(c *call) (answer, error) {
 	return ok(Caller{Actor: actor, Audience: h.audience}), nil
 }
 
+// look returns a *breakglass.Refusal unless a caller may see the cases of others.
+func (h *handler) look(c *call) error {
+	if h.mayLook == nil {
+		return nil
+	}
+	allowed, why, err := h.mayLook(c.Context(), c.actor)
+	if err != nil {
+		return fmt.Errorf("ask whether %s may look: %w", c.actor.Name, err)
+	}
+	if !allowed {
+		return &breakglass.Refusal{Reason: why}
+	}
+	return nil
+}
+
 func (h *handler) list(c *call) (answer, error) {
+	if err := h.look(c); err != nil {
+		return answer{}, err
+	}
 	views, err := h.desk.List(c.Context())
 	if err != nil {
 		return answer{}, err
@@ -80,7 +99,15 @@ func (h *handler) view(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return caseAnswer(h.desk.View(c.Context(), id))
+	view, err := h.desk.View(c.Context(), id)
+	if err != nil {
+		return answer{}, err
+	}
+	own := view.Subject() == c.actor.Name || view.Request != nil && view.Request.Requester.Name == c.actor.Name
+	if !own {
+		err = h.look(c)
+	}
+	return caseAnswer(view, err)
 }
 
 func caseAnswer(view breakglass.View, err error) (answer, error) {

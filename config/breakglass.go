@@ -96,6 +96,8 @@ type BreakGlassPolicies struct {
 type API struct {
 	// Address is where it is served, where there is somebody to tell who calls.
 	Address string `yaml:"address"`
+	// URL is where people find it. Where there is no cluster to ask, refusals name it.
+	URL string `yaml:"url"`
 	// Kubernetes takes tokens of the cluster (TokenReview).
 	Kubernetes APIKubernetes `yaml:"kubernetes"`
 	OIDC       OIDC          `yaml:"oidc"`
@@ -216,6 +218,9 @@ func (c *Configuration) validateBreakGlass(p *problems) {
 func (c *Configuration) validateAPI(p *problems) {
 	if _, _, err := net.SplitHostPort(c.API.Address); err != nil {
 		p.add("api.address", "%v: expected HOST:PORT or :PORT", err)
+	}
+	if c.API.URL != "" {
+		validateHTTPS(p, "api.url", c.API.URL)
 	}
 	if oidc := c.API.OIDC; oidc.IssuerURL != "" {
 		validateHTTPS(p, "api.oidc.issuerURL", oidc.IssuerURL)

@@ -154,6 +154,7 @@ breakGlass:
   policies: {directories: [.], config: {ticket_pattern: "INC-[0-9]+"}}
 api:
   address: ":1"
+  url: "https://guard.example.com:9443"
   kubernetes: {enabled: false, audience: guards}
   oidc: {issuerURL: "https://idp.example.com", clientID: c, usernameClaim: email, usernamePrefix: "-", groupsClaim: groups, groupsPrefix: "oidc:", ca: ca.pem}
   users: users.yaml
@@ -190,7 +191,7 @@ api:
 				}
 				b.Policies.Directories, b.Policies.Config = []string{"."}, map[string]any{"ticket_pattern": "INC-[0-9]+"}
 				c.API = config.API{
-					Address: ":1", Kubernetes: config.APIKubernetes{Enabled: new(false), Audience: "guards"}, Users: "users.yaml",
+					Address: ":1", URL: "https://guard.example.com:9443", Kubernetes: config.APIKubernetes{Enabled: new(false), Audience: "guards"}, Users: "users.yaml",
 					OIDC: config.OIDC{
 						IssuerURL: "https://idp.example.com", ClientID: "c", UsernameClaim: "email", UsernamePrefix: "-",
 						GroupsClaim: "groups", GroupsPrefix: "oidc:", CA: "ca.pem",

@@ -68,6 +68,8 @@ const (
 	VerbRequest = "request"
 	VerbApprove = "approve"
 	VerbRevoke  = "revoke"
+	// VerbLook is to see the cases of others.
+	VerbLook = "look"
 )
 
 // Authorizer says who may do what. It is called concurrently, also with actors as

@@ -18,6 +18,7 @@ import (
 	"github.com/mollyguard/mollyguard/kube"
 	"github.com/mollyguard/mollyguard/kube/v1alpha1"
 	"github.com/mollyguard/mollyguard/ledger"
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // caseStore chooses where break-glass cases are kept. Without a store there is no
@@ -132,4 +133,24 @@ func (env *surroundings) fate(ctx context.Context, use breakglass.Use) (bool, er
 		return false, breakglass.ErrNotFound
 	}
 	return env.cluster.lookup.Gone(ctx, use.Target)
+}
+
+// checkKind refuses a target that the cluster does not have by that name: who
+// approves reads the kind, and what is opened is the resource.
+func (env *surroundings) checkKind(target operation.Reference) error {
+	name, ok := operation.ParseKubernetesRef(target.Ref)
+	if env.cluster == nil || !ok {
+		return nil
+	}
+	resource := schema.GroupVersionResource{Group: name.Group, Resource: name.Resource}
+	kind, err := env.cluster.mapper.KindFor(resource)
+	switch {
+	case meta.IsNoMatchError(err):
+		return &breakglass.Refusal{Reason: fmt.Sprintf("%s: this cluster has no %s", operation.Printable(target.Ref), resource.GroupResource())}
+	case err != nil:
+		return fmt.Errorf("find out what %s are: %w", resource.GroupResource(), err)
+	case target.Kind != "" && target.Kind != kind.Kind:
+		return &breakglass.Refusal{Reason: fmt.Sprintf("%s is a %s, not a %s", operation.Printable(target.Ref), kind.Kind, operation.Printable(target.Kind))}
+	}
+	return nil
 }

@@ -35,6 +35,8 @@ type desk struct {
 	keys   *breakglass.Keyring
 	engine *engine.Engine
 	users  *identity.Users
+	// mayLook says who sees the cases of others; nil for everybody who is known.
+	mayLook func(ctx context.Context, actor operation.Actor) (bool, string, error)
 }
 
 // openDesk puts the desk together, or returns nil if break glass is off. judge
@@ -55,6 +57,11 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 	if err != nil {
 		return nil, err
 	}
+	if env.cluster != nil { // else whoever is known may look
+		d.mayLook = func(ctx context.Context, actor operation.Actor) (bool, string, error) {
+			return authorizer.Allowed(ctx, actor, identity.VerbLook)
+		}
+	}
 	people, err := people(c)
 	if err != nil {
 		return nil, err
@@ -66,6 +73,9 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 		BindCertificates: *b.BindCertificates, ImpersonationCounts: b.ImpersonationCounts,
 		KindOf: func(name string) operation.ActorKind { return judge().reviewer.KindOf(name) },
 		Assess: func(ctx context.Context, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error) {
+			if err := env.checkKind(target); err != nil {
+				return nil, err
+			}
 			return judge().reviewer.Assess(ctx, judge().guard, actor, verb, target)
 		},
 		Fate: env.fate, Entropy: rand.Reader, Log: log, Registerer: registerer,
@@ -79,8 +89,8 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 	}
 	env.lead = append(env.lead, func(ctx context.Context) error { return d.sweep(ctx, changed, log) })
 	env.webhook = webhookExtras{callSecret: d.keys.CallSecret, isCallSecret: d.keys.IsCallSecret, cases: inCluster}
-	if c.Server.ClientCA == "" && !*c.Kubernetes.Webhook.Manage {
-		log.Warn("grants will not work: the API server is not told the path that it is known by; set server.clientCA or kubernetes.webhook.manage")
+	if c.Server.ClientCA == "" && (env.cluster == nil || !*c.Kubernetes.Webhook.Manage) {
+		log.Warn("grants open nothing here, tokens for elsewhere can be issued: this server does not tell the API server the path that it is known by; set server.clientCA, or kubernetes.webhook.manage with a cluster")
 	}
 	return d, nil
 }
@@ -147,7 +157,7 @@ func (d *desk) handler(c config.Configuration, env *surroundings, a *assembly, r
 	}
 	return api.NewHandler(api.HandlerOptions{
 		Desk: d, Authenticator: identity.First(list...), Audience: c.Cluster, Keys: func() any { return d.keys.Public() },
-		Decisions: recent, Log: log, Registerer: registerer,
+		MayLook: d.mayLook, Decisions: recent, Log: log, Registerer: registerer,
 	})
 }
 

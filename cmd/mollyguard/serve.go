@@ -294,12 +294,22 @@ func judging(ctx context.Context, c config.Configuration, env *surroundings, boo
 	return a, desk, err
 }
 
+// advice is what refusals tell people to do. Cases that are not in the cluster are
+// asked for at the API.
+func advice(c config.Configuration, env *surroundings, desk *desk) webhook.Advice {
+	a := webhook.Advice{Help: c.Help, BreakGlass: desk != nil}
+	if desk != nil && !env.webhook.cases {
+		a.Server = c.API.URL
+	}
+	return a
+}
+
 // admissionHandlers are what the API server calls, by path.
 func admissionHandlers(c config.Configuration, env *surroundings, a *assembly, desk *desk, log *slog.Logger, registry *prometheus.Registry) map[string]http.Handler {
 	caller := webhook.Caller{Known: env.webhook.isCallSecret, Trusted: c.Server.ClientCA != ""}
 	timeout := time.Duration(c.Kubernetes.Webhook.TimeoutSeconds) * time.Second
 	handlers := map[string]http.Handler{webhook.Path: webhook.NewHandler(webhook.HandlerOptions{
-		Reviewer: a.reviewer, Timeout: timeout, Advice: webhook.Advice{Help: c.Help, BreakGlass: desk != nil}, Caller: caller,
+		Reviewer: a.reviewer, Timeout: timeout, Advice: advice(c, env, desk), Caller: caller,
 		Observe: env.observe, Log: log, Registerer: registry,
 	})}
 	if env.webhook.cases {

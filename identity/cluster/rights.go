@@ -26,6 +26,7 @@ var verbs = map[string]string{
 	identity.VerbRequest: "create",
 	identity.VerbApprove: "approve",
 	identity.VerbRevoke:  "revoke",
+	identity.VerbLook:    "list",
 }
 
 const (

@@ -6,9 +6,17 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/kube"
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // says fails unless what a program said has a text.
@@ -101,6 +109,56 @@ func TestARefusalIsAskedForByItsDecision(t *testing.T) {
 		t.Errorf("%s", got.Stderr)
 	}
 	says(t, w.mollyguard(t, w.alice, "request", "--for", "01M7YXXACSAD0W17DQYQ0Q5AW5", "--reason", "moved").Stderr, "no Event tells of decision 01M7YXXACSAD0W17DQYQ0Q5AW5")
+}
+
+func TestWhatIsAskedForIsWhatIsShownAndOpened(t *testing.T) {
+	w := newBreakGlassWorld(t)
+	w.shop(t, "shop", "env: production")
+
+	// An approver would read ConfigMap, and open the namespace.
+	masked := breakglass.Request{
+		ID: "bg-0000-0007", Requester: operation.Actor{Identity: operation.Identity{Name: alice, Kind: operation.Human}}, Subject: alice,
+		Reason: "tidying up", Duration: time.Minute,
+		Scope: breakglass.Scope{
+			Surface: operation.Kubernetes, Audience: "prod-eu", Verbs: []operation.Verb{operation.Delete}, Objects: 1,
+			Targets: []operation.Reference{{Ref: "k8s://prod-eu/core/namespaces/shop", Kind: "ConfigMap", Name: "shop"}},
+		},
+	}
+	review, err := kubernetes.NewForConfigOrDie(w.alice).AuthenticationV1().SelfSubjectReviews().Create(t.Context(), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	masked.Requester.Groups = review.Status.UserInfo.Groups
+	masked.Requester.Credential = review.Status.UserInfo.Extra["authentication.kubernetes.io/credential-id"][0]
+	httpClient, err := rest.HTTPClientFor(w.alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := kube.NewClient(w.alice, httpClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = kube.NewStore(kube.StoreOptions{Client: objects, Cluster: "prod-eu"}).CreateRequest(t.Context(), masked)
+	if err == nil || !strings.Contains(err.Error(), "k8s://prod-eu/core/namespaces/shop is a Namespace, not a ConfigMap") {
+		t.Errorf("a namespace under another kind's name: %v", err)
+	}
+
+	// A grant to take the label off is none to scale to zero in the same breath.
+	handle := w.request(t, "unprotect", "k8s://prod-eu/apps/deployments/shop/web")
+	w.approve(t, handle)
+	both := w.kubectl(t, "-n", "shop", "patch", "deployment", "web", "-p", `{"metadata":{"labels":{"env":null}},"spec":{"replicas":0}}`)
+	if both.ExitCode == 0 {
+		t.Error("the label went, and the replicas with it")
+	}
+	says(t, both.Stderr, handle+": it is for unprotect, not for scale-to-zero")
+	says(t, both.Stderr, "kubectl mollyguard request scale-to-zero,unprotect k8s://prod-eu/apps/deployments/shop/web")
+
+	// What records uses is not deleted to use a grant again.
+	crd := w.kubectl(t, "delete", "customresourcedefinition", "breakglassuses.mollyguard.dev")
+	if crd.ExitCode == 0 {
+		t.Error("the definition of uses was deleted")
+	}
+	says(t, crd.Stderr, "is production (name breakglassuses.mollyguard.dev is production by name)")
 }
 
 func TestAPodIsDeletedByForceWithASingleUse(t *testing.T) {

@@ -166,15 +166,15 @@ func (s *site) testColumns(t *testing.T) {
 	}{
 		{[]string{"get", "bgr", r.ID}, [][]string{
 			{"NAME", "WHO", "WHAT", "STATE", "UNTIL", "AGE"},
-			{r.ID, "alice@example.com", "delete Namespace shop and 1 more", "Active", "2026-11-21T03:42:47Z"},
+			{r.ID, "alice@example.com", "delete namespaces shop and 1 more", "Active", "2026-11-21T03:42:47Z"},
 		}},
 		{[]string{"get", "bgv", "--selector=mollyguard.dev/request=" + r.ID}, [][]string{
 			{"NAME", "REQUEST", "VERDICT", "BY", "AGE"},
 			{kube.VerdictName(verdict(r.ID, "bob@example.com")), r.ID, "Approve", "bob@example.com"},
 		}},
 		{[]string{"get", "bgg"}, [][]string{
-			{"NAME", "WHO", "VERBS", "TARGET", "EXPIRES", "AGE"},
-			{"bg-0000-s001", "alice@example.com", `["delete"]`, "shop"},
+			{"NAME", "WHO", "ISSUER", "AGE"},
+			{"bg-0000-s001", "alice@example.com", "prod-eu"},
 		}},
 		{[]string{"get", "bgu"}, [][]string{
 			{"NAME", "WHO", "VERB", "KIND", "NAMESPACE", "TARGET", "STATE", "AGE"},

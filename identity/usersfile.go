@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -45,10 +46,7 @@ func parseUsers(name string, text []byte) ([]user, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = errors.New("empty")
-		}
-		return nil, fmt.Errorf("%s: %s", name, printableLines(err))
+		return nil, unreadable(name, err)
 	}
 	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: something follows the first YAML document", name)
@@ -80,13 +78,50 @@ func parseUsers(name string, text []byte) ([]user, error) {
 	return users, errors.Join(errs...)
 }
 
-// printableLines shows a library's error, which may quote the file.
-func printableLines(err error) string {
-	lines := strings.Split(strings.TrimPrefix(err.Error(), "yaml: "), "\n")
-	for i, line := range lines {
-		lines[i] = operation.Printable(strings.TrimSpace(line))
+// unreadable words what the library says of a file, a line for every problem.
+func unreadable(name string, err error) error {
+	var mistakes *yaml.TypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%s: empty", name)
+	case !errors.As(err, &mistakes):
+		text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " ")
+		return fmt.Errorf("%s: %s", name, operation.Printable(text))
 	}
-	return strings.Join(lines, "; ")
+	errs := make([]error, len(mistakes.Errors))
+	for i, mistake := range mistakes.Errors {
+		errs[i] = fmt.Errorf("%s: %s", name, operation.Printable(inWords(mistake)))
+	}
+	return errors.Join(errs...)
+}
+
+// How the library tells of a mistake (go.yaml.in/yaml/v3 decode.go): with the
+// names of Go types, and with the value, which may be a token by mistake.
+var (
+	unknownKey = regexp.MustCompile(`^(line \d+: )field (.*) not found in type \S+$`)
+	wrongType  = regexp.MustCompile(`(?s)^(line \d+: )cannot unmarshal .* into (\S+)$`)
+)
+
+// expected says what has to stand where the library wants a Go type.
+var expected = map[string]string{
+	"identity.usersFile":   "apiVersion, kind and users",
+	"[]identity.usersLine": "a list of users",
+	"identity.usersLine":   "a user, with name, kind, groups and token",
+	"[]string":             "a list of texts",
+}
+
+func inWords(mistake string) string {
+	if parts := unknownKey.FindStringSubmatch(mistake); parts != nil {
+		return fmt.Sprintf("%sunknown key %q", parts[1], parts[2])
+	}
+	if parts := wrongType.FindStringSubmatch(mistake); parts != nil {
+		what, ok := expected[parts[2]]
+		if !ok {
+			what = "a text"
+		}
+		return parts[1] + "expected " + what
+	}
+	return mistake
 }
 
 // user checks one entry. The token's hash is not quoted: what stands there may be

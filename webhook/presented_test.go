@@ -74,25 +74,30 @@ func TestWhatIsPresentedIsFoundAndKeptFromPolicies(t *testing.T) {
 
 func TestOnlyTheAPIServerIsTrusted(t *testing.T) {
 	const unproven = "nothing proves that this call is the API server's (see server.clientCA)"
-	const wrong = "this call did not come by the path that only the API server knows: if it did, its webhook configuration is out of date"
+	const wrong = "this call did not come by the path that the API server was told: if it is the API server's, its webhook configuration is out of date"
+	known := func(secret string) bool { return secret == "s3cret" || secret == "bef0re" }
 	for _, tt := range []struct {
-		name, secret, path string
-		trusted            bool
-		want               string
+		name, path string
+		known      func(string) bool
+		trusted    bool
+		want       string
 	}{
-		{"no secret and no client certificate", "", Path, false, unproven},
-		{"a client certificate", "", Path, true, ""},
-		{"the secret", "s3cret", Path + "/s3cret", false, ""},
-		{"no secret where one is expected", "s3cret", Path, false, wrong},
-		{"another secret", "s3cret", Path + "/s3creT", false, wrong},
-		{"the secret and more", "s3cret", Path + "/s3cret/", false, wrong},
-		{"any secret where none is expected", "", Path + "/s3cret", false, unproven},
+		{"no secret and no client certificate", Path, nil, false, unproven},
+		{"a client certificate", Path, nil, true, ""},
+		{"a client certificate, whatever the secret", Path + "/0lder", known, true, ""},
+		{"the secret", Path + "/s3cret", known, false, ""},
+		{"the one before", Path + "/bef0re", known, false, ""},
+		{"an older one", Path + "/0lder", known, false, wrong},
+		{"no secret where one is expected", Path, known, false, wrong},
+		{"another secret", Path + "/s3creT", known, false, wrong},
+		{"the secret and more", Path + "/s3cret/", known, false, wrong},
+		{"any secret where none is expected", Path + "/s3cret", nil, false, unproven},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &decider{}
 			reviewer := NewReviewer(ReviewerOptions{Decider: d, Lookup: nothingKnown(t), Cluster: "prod-eu"})
 			server := httptest.NewServer(NewHandler(HandlerOptions{
-				Reviewer: reviewer, Caller: Caller{Secret: func() string { return tt.secret }, Trusted: tt.trusted},
+				Reviewer: reviewer, Caller: Caller{Known: tt.known, Trusted: tt.trusted},
 			}))
 			t.Cleanup(server.Close)
 			code, _, _ := post(t, server.URL+tt.path, bytes.NewReader(recorded(map[string]any{"oldObject": thing(nil, nil)})))

@@ -34,6 +34,7 @@ type keysOptions struct {
 
 func (o *keysOptions) flags(cmd *cobra.Command) {
 	o.clusterFlags(cmd)
+	o.otherwise = "--config FILE if the keys are in a file"
 	o.output.flag(cmd)
 	cmd.Flags().StringVar(&o.config, "config", "", "the server's configuration `FILE` (default: built-in defaults)")
 }

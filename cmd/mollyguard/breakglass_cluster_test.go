@@ -76,7 +76,9 @@ bg-xxxx-xxxx   pending   alice@example.com   delete Pod shop/web-1 and 1 more   
 	if diff := cmp.Diff(wantOut, plainHandles(out.String())); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)
 	}
-	wantTalk := "mollyguard: bg-xxxx-xxxx asks for delete Pod shop/web-1 and 1 more; somebody else approves it with mollyguard approve bg-xxxx-xxxx\n"
+	wantTalk := `mollyguard: bg-xxxx-xxxx asks for delete Pod shop/web-1 and 1 more
+mollyguard: nobody is notified: tell somebody who may approve: mollyguard approve bg-xxxx-xxxx
+`
 	if diff := cmp.Diff(wantTalk, plainHandles(talk.String())); diff != "" {
 		t.Errorf("talk (-want +got):\n%s", diff)
 	}
@@ -111,6 +113,7 @@ cluster    prod-eu
 reason     why
 how long   30 min
 asked      2026-11-21 03:57:00 CET (3 min ago)
+mollyguard: approved: system:serviceaccount:ops:cleaner can do it until 05:00 CET, once
 `
 	if diff := cmp.Diff(wantTalk, talk.String()); diff != "" {
 		t.Errorf("talk (-want +got):\n%s", diff)
@@ -133,7 +136,7 @@ func TestDenyingAndRevokingEndACase(t *testing.T) {
 		if err := deskRun(t, c, verb, handle, "--kubeconfig", f.kubeconfig(t)); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(out.String(), handle+"   "+state) || talk.Len() > 0 {
+		if wantTalk := "mollyguard: " + state + ": nobody can do anything with " + handle + " any more\n"; !strings.Contains(out.String(), handle+"   "+state) || talk.String() != wantTalk {
 			t.Errorf("%s: output:\n%s\ntalk:\n%s", verb, out, talk)
 		}
 	}
@@ -291,6 +294,34 @@ func TestATokenThatIsNoneIsRefusedWithoutBeingShown(t *testing.T) {
 				t.Errorf("the token is shown: %v\n%s", err, talk)
 			}
 		})
+	}
+}
+
+func TestMoreObjectsThanTargetsAreRefused(t *testing.T) {
+	f := shopCluster(t)
+	weighing(f)
+	c, _, _ := testConsole()
+	err := deskRun(t, c, "request", "--kubeconfig", f.kubeconfig(t), "--reason", "why", "--objects", "2", "delete", "ns", "shop")
+	if exitOf(err) != exitUsage || !strings.HasPrefix(err.Error(), "--objects: 2 is more than there are targets, which is 1") {
+		t.Errorf("got %v", err)
+	}
+	if err := deskRun(t, c, "request", "--kubeconfig", f.kubeconfig(t), "--reason", "why", "--objects", "2", "delete", "pod", "not-there-yet"); err != nil {
+		t.Errorf("of a name without an object there may be several, one after the other: %v", err)
+	}
+}
+
+func TestScalingWhatHasNoScaleIsWarnedOf(t *testing.T) {
+	f := shopCluster(t)
+	weighing(f)
+	f.put("/api/v1/namespaces/shop/configmaps/settings", "ConfigMap", nil)
+	for target, warned := range map[string]bool{"cm/settings": true, "deploy/web": false} {
+		c, _, talk := testConsole()
+		if err := deskRun(t, c, "request", "--kubeconfig", f.kubeconfig(t), "--context", "prod", "--reason", "why", "scale-to-zero", target); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(talk.String(), "warning: a ConfigMap cannot be scaled: "); got != warned || !strings.HasSuffix(talk.String(), " --context prod\n") {
+			t.Errorf("%s: talk:\n%s", target, talk)
+		}
 	}
 }
 

@@ -39,15 +39,21 @@ const (
 	userBurst = 300
 )
 
+// contextsHint is for who named a cluster that there is not.
+const contextsHint = "kubectl config get-contexts lists the clusters that you can name with --context"
+
 // connectOptions say where the desk is: a server's API if one is named, else the
 // cluster of the kubeconfig.
 type connectOptions struct {
 	server, ca, tokenFile string
 	kubeconfig, context   string
+	// otherwise says what else than a cluster can be named, for a hint.
+	otherwise string
 }
 
 func (o *connectOptions) flags(cmd *cobra.Command) {
 	o.clusterFlags(cmd)
+	o.otherwise = "--server URL for the API of a server"
 	cmd.Flags().StringVar(&o.server, "server", "", "ask the API of a server at this https `URL`, not the cluster (default: $"+serverVariable+")")
 	cmd.Flags().StringVar(&o.ca, "ca", "", "PEM `FILE` with the authority that signed the server's certificate (default: the system's)")
 	cmd.Flags().StringVar(&o.tokenFile, "api-token-file", "", "`FILE` with the token that says to the server who you are (default: $"+tokenVariable+", or the login)")
@@ -56,6 +62,18 @@ func (o *connectOptions) flags(cmd *cobra.Command) {
 func (o *connectOptions) clusterFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` (default: $KUBECONFIG, or ~/.kube/config)")
 	cmd.Flags().StringVar(&o.context, "context", "", "`NAME` of the kubeconfig's context (default: the current one)")
+}
+
+// where is what has to be added to a command so that it goes to the same desk, for
+// somebody who may have another environment.
+func (o connectOptions) where() string {
+	switch {
+	case o.server != "":
+		return " --server " + quoted(operation.Printable(o.server))
+	case o.context != "":
+		return " --context " + quoted(operation.Printable(o.context))
+	}
+	return ""
 }
 
 // complete fills in what the environment says.
@@ -140,13 +158,14 @@ func (o connectOptions) cluster(s streams, p place) (config *rest.Config, here s
 	loader := o.clientConfig(p)
 	config, err = loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
-		return nil, "", &exitError{
-			code: exitUndecided, err: errors.New("no cluster is named: there is no kubeconfig"),
-			hint: "set KUBECONFIG, or say --kubeconfig FILE, or --server URL for the API of a server",
+		hint := "set KUBECONFIG, or say --kubeconfig FILE"
+		if o.otherwise != "" {
+			hint += ", or " + o.otherwise
 		}
+		return nil, "", &exitError{code: exitUndecided, err: errors.New("no cluster is named: there is no kubeconfig"), hint: hint}
 	}
 	if err != nil {
-		return nil, "", &exitError{code: exitUndecided, err: fmt.Errorf("read kubeconfig: %s", printableLines(err.Error()))}
+		return nil, "", &exitError{code: exitUndecided, err: fmt.Errorf("read kubeconfig: %s", printableLines(err.Error())), hint: contextsHint}
 	}
 	config.UserAgent = "mollyguard/" + version()
 	config.QPS, config.Burst, config.Timeout = userQPS, userBurst, userTimeout
@@ -185,5 +204,5 @@ func (o connectOptions) resolver(c console, p place, cluster string) (resolver, 
 	mapper := restmapper.NewShortcutExpanderWithContext(
 		restmapper.NewDeferredDiscoveryRESTMapperWithContext(cached), cached, func(text string) { warn("%s", operation.Printable(text)) },
 	)
-	return resolver{mapper: mapper, client: objects, cluster: cluster, namespace: namespace, stdin: c.in, warn: warn}, nil
+	return resolver{mapper: mapper, types: cached, client: objects, cluster: cluster, namespace: namespace, stdin: c.in, warn: warn}, nil
 }

@@ -47,7 +47,8 @@ func (o requestOptions) fromServer(ctx context.Context, desk connection, p *brea
 }
 
 // fromEvents looks for the Event of a refusal, in all namespaces if the user may,
-// else in the one that is named.
+// else in the one that is named. Whoever may create Events can make one up: what is
+// asked for is therefore told, and who approves reads it too.
 func (o requestOptions) fromEvents(ctx context.Context, desk connection, p *breakglass.Proposal) error {
 	selector := metav1.ListOptions{FieldSelector: "reason=" + webhook.EventReason, Limit: maxEvents}
 	list, err := desk.events.Events(metav1.NamespaceAll).List(ctx, selector)
@@ -55,24 +56,58 @@ func (o requestOptions) fromEvents(ctx context.Context, desk connection, p *brea
 		list, err = desk.events.Events(o.namespace).List(ctx, selector)
 	}
 	if err != nil {
-		return &exitError{code: exitUndecided, err: fmt.Errorf("look for the Event of decision %s: %w", o.command, err), hint: "name verb and target instead, or the --namespace that it was in"}
+		err = fmt.Errorf("look for the Event of decision %s: %w", o.command, err)
+		var status apierrors.APIStatus
+		if errors.As(err, &status) {
+			err = &exitError{code: exitUndecided, err: err, hint: "name verb and target instead, or the --namespace that it was in"}
+		}
+		return err
 	}
-	i := slices.IndexFunc(list.Items, func(e corev1.Event) bool { return e.Annotations[webhook.EventDecision] == o.command })
-	if i < 0 {
+	var found []refusedOperation
+	for _, event := range list.Items {
+		if one, ok := refusedIn(event); ok && event.Annotations[webhook.EventDecision] == o.command && !slices.Contains(found, one) {
+			found = append(found, one)
+		}
+	}
+	switch len(found) {
+	case 0:
 		return &exitError{code: exitUndecided, err: fmt.Errorf("no Event tells of decision %s", o.command), hint: "Events are few and do not last: name verb and target instead"}
+	case 1:
+		name, _ := operation.ParseKubernetesRef(found[0].target.Ref)
+		p.Decision = o.command
+		p.Scope.Surface, p.Scope.Audience = operation.Kubernetes, name.Cluster
+		p.Scope.Verbs, p.Scope.Targets = []operation.Verb{found[0].verb}, []operation.Reference{found[0].target}
+		return nil
 	}
-	event := list.Items[i]
-	name, ok := operation.ParseKubernetesRef(event.Annotations[webhook.EventRef])
-	if !ok {
-		return &exitError{code: exitUndecided, err: fmt.Errorf("the Event of decision %s does not name an object", o.command), hint: "name verb and target instead"}
+	return &exitError{
+		code: exitDenied, err: fmt.Errorf("%d Events tell of decision %s, and not the same: all but one are made up", len(found), o.command),
+		hint: "name verb and target instead, and tell the owners of the cluster",
 	}
-	p.Decision = o.command
-	p.Scope.Surface, p.Scope.Audience = operation.Kubernetes, name.Cluster
-	p.Scope.Verbs = []operation.Verb{operation.Verb(event.Annotations[webhook.EventVerb])}
-	p.Scope.Targets = []operation.Reference{{
-		Ref: event.Annotations[webhook.EventRef], Kind: event.InvolvedObject.Kind, Namespace: name.Namespace, Name: name.Name, UID: string(event.InvolvedObject.UID),
-	}}
-	return nil
+}
+
+// refusedOperation is what an Event says was refused.
+type refusedOperation struct {
+	verb   operation.Verb
+	target operation.Reference
+}
+
+// eventSource is who writes the Events of refusals (webhook.Events).
+const eventSource = "mollyguard"
+
+// refusedIn reads an Event. ok is false for one that the server would not have
+// written: somebody else's, or one whose annotations tell of another object than it
+// is about.
+func refusedIn(event corev1.Event) (one refusedOperation, ok bool) {
+	about := event.InvolvedObject
+	ref := event.Annotations[webhook.EventRef]
+	name, ok := operation.ParseKubernetesRef(ref)
+	if !ok || name.Namespace != about.Namespace || name.Name != about.Name ||
+		event.Source.Component != eventSource && event.ReportingController != eventSource {
+		return refusedOperation{}, false
+	}
+	return refusedOperation{operation.Verb(event.Annotations[webhook.EventVerb]), operation.Reference{
+		Ref: ref, Kind: about.Kind, Namespace: name.Namespace, Name: name.Name, UID: string(about.UID),
+	}}, true
 }
 
 // maxEvents is how many Events are looked through: the server leaves 25 at once

@@ -39,27 +39,41 @@ func (l *lines) write(w io.Writer) error {
 func (c clock) details(w io.Writer, v breakglass.View, here string) error {
 	var l lines
 	l.add("handle", "%s", shown(v.ID()))
-	l.add("state", "%s", state(v.Standing))
-	l.add("why", "%s", operation.Printable(v.Standing.Why))
+	l.add("state", "%s", c.state(v.Standing))
+	l.add("why", "%s", operation.Printable(c.local(v.Standing.Why)))
 	if !v.Standing.Until.IsZero() {
 		l.add("until", "%s", c.at(v.Standing.Until))
 	}
-	l.add("approvals", "%s", approvals(v.Standing))
+	l.add("approvals", "%s", approvals(v))
 	c.asked(&l, v.Case, here)
 	for _, verdict := range v.Verdicts {
 		l.add("verdicts", "%s", c.verdict(verdict))
 	}
-	if g := v.Grant; g != nil {
-		l.add("grant", "from %s to %s", c.at(g.NotBefore), c.at(g.Expires))
-		l.add("grant", "issued by %s, %d of %d objects left", shown(g.Issuer), v.Standing.Left, g.Scope.Objects)
-		if g.Credential != "" {
-			l.add("grant", "with the credential %s only", shown(g.Credential))
-		}
+	if v.Grant != nil {
+		c.grant(&l, *v.Grant, v.Standing)
 	}
 	for _, use := range v.Uses {
 		l.add("uses", "%s of %s by %s, %s: %s", shown(string(use.Verb)), describe(use.Target), shown(use.Actor), c.at(use.At), shown(string(use.State)))
 	}
 	return l.write(w)
+}
+
+// grant says what a grant is good for, or was if the case has ended: then nothing
+// lies ahead of it, and nothing is left.
+func (c clock) grant(l *lines, g breakglass.Grant, s breakglass.Standing) {
+	switch {
+	case s.State.Ended():
+		l.add("grant", "was issued by %s, from %s to %s", shown(g.Issuer), c.stamp(g.NotBefore), c.stamp(g.Expires))
+	case s.State == "": // nobody has counted
+		l.add("grant", "from %s to %s", c.at(g.NotBefore), c.at(g.Expires))
+		l.add("grant", "issued by %s", shown(g.Issuer))
+	default:
+		l.add("grant", "from %s to %s", c.at(g.NotBefore), c.at(g.Expires))
+		l.add("grant", "issued by %s, %d of %d objects left", shown(g.Issuer), s.Left, g.Scope.Objects)
+	}
+	if g.Credential != "" {
+		l.add("grant", "with the credential %s only", shown(g.Credential))
+	}
 }
 
 // asked says who wants what, where, and why: what whoever approves has to read.
@@ -106,17 +120,39 @@ func (c clock) verdict(v breakglass.Verdict) string {
 	return text
 }
 
-func approvals(s breakglass.Standing) string {
-	if s.State == "" {
+// approvals counts those that hold. What of them would count in a case that has
+// ended is not asked any more: there, those that were given are told.
+func approvals(v breakglass.View) string {
+	s := v.Standing
+	text, approvers := fmt.Sprintf("%d of %d", len(s.Approvers), s.Needed), s.Approvers
+	switch {
+	case s.State == "":
 		return ""
+	case s.State.Ended():
+		approvers = whoApproved(v.Case)
+		text = fmt.Sprintf("%d given", len(approvers))
 	}
-	text := fmt.Sprintf("%d of %d", len(s.Approvers), s.Needed)
-	names := make([]string, len(s.Approvers))
-	for i, name := range s.Approvers {
+	names := make([]string, len(approvers))
+	for i, name := range approvers {
 		names[i] = shown(name)
 	}
 	if len(names) > 0 {
 		text += ": " + strings.Join(names, ", ")
 	}
 	return text
+}
+
+// whoApproved are the names of those who approved; of a grant that came as a token, its
+// issuer says so.
+func whoApproved(c breakglass.Case) []string {
+	if c.Request == nil && c.Grant != nil {
+		return c.Grant.Approvers
+	}
+	var names []string
+	for _, v := range c.Verdicts {
+		if v.Kind == breakglass.Approve {
+			names = append(names, v.By.Name)
+		}
+	}
+	return names
 }

@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/mollyguard/mollyguard/api"
 	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/identity"
 	"github.com/mollyguard/mollyguard/operation"
@@ -23,13 +28,14 @@ func deskError(err error, handle string) error {
 	var refusal *breakglass.Refusal
 	var rejection *identity.Rejection
 	var status apierrors.APIStatus
+	var unreachable *api.UnreachableError
 	switch {
 	case err == nil, errors.As(err, &exit):
 		return err
 	case errors.As(err, &made):
 		return &exitError{code: exitUndecided, err: err, hint: "do not ask again: whoever may look finds it by its handle"}
 	case errors.As(err, &refusal):
-		return &exitError{code: exitDenied, err: errors.New(printableLines(refusal.Reason))}
+		return &exitError{code: exitDenied, err: errors.New(printableLines(forPeople(refusal.Reason))), hint: whomToAsk(refusal.Reason)}
 	case errors.Is(err, breakglass.ErrNotFound) && handle != "":
 		return &exitError{code: exitUndecided, err: fmt.Errorf("there is nothing under %s", shown(handle)), hint: "list shows what there is"}
 	case errors.As(err, &rejection):
@@ -42,7 +48,56 @@ func deskError(err error, handle string) error {
 	case errors.As(err, &status):
 		return statusError(err, status)
 	}
-	return &exitError{code: exitUndecided, err: errors.New(printableLines(err.Error()))}
+	e := &exitError{code: exitUndecided, err: errors.New(printableLines(err.Error()))}
+	switch {
+	case errors.As(err, &unreachable):
+		e.hint = serverHint(unreachable)
+	case errors.As(err, new(*url.Error)):
+		e.hint = "is the network up? " + contextsHint
+	}
+	return e
+}
+
+// serverHint says what may be wrong when a server cannot be asked.
+func serverHint(err error) string {
+	var plain tls.RecordHeaderError
+	var urlError *url.Error
+	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)):
+		return "--ca FILE names the authority (ca.crt in certificates.directory); the server's names are certificates.dnsNames and certificates.ips"
+	case errors.As(err, new(*net.OpError)), errors.As(err, &plain), errors.As(err, &urlError) && urlError.Timeout():
+		return "is --server the address of the API (port 9443 by default)?"
+	}
+	return ""
+}
+
+// forPeople leaves out of a refusal where in the JSON the mistake is.
+func forPeople(reason string) string {
+	lines := strings.Split(reason, "\n")
+	for i, line := range lines {
+		if text, found := strings.CutPrefix(line, "scope.audience: this is "); found {
+			line = "this is " + text
+		}
+		lines[i] = strings.TrimPrefix(line, "scope.")
+	}
+	return strings.Join(lines, "\n")
+}
+
+const rolesHint = "the owners of the cluster give the roles mollyguard-requester and mollyguard-approver"
+
+// noRight is how a server, and a cluster, say that somebody lacks a right
+// (identity.Static, identity/cluster.Rights).
+var noRight = regexp.MustCompile(`^\S+ may not (?:approve|request|revoke)(:|$)`)
+
+// whomToAsk is a hint for who lacks a right, and empty for all other refusals.
+func whomToAsk(reason string) string {
+	switch parts := noRight.FindStringSubmatch(reason); {
+	case parts == nil:
+		return ""
+	case parts[1] == ":":
+		return rolesHint
+	}
+	return "whoever runs the server says who may, in breakGlass.rights of its configuration"
 }
 
 // deniedByWebhook is what the API server puts before a webhook's message
@@ -58,13 +113,13 @@ func statusError(err error, status apierrors.APIStatus) error {
 	e := &exitError{code: exitUndecided, err: errors.New(printableLines(err.Error()))}
 	switch {
 	case ours:
-		e.err = errors.New(printableLines(bare))
+		e.err, e.hint = errors.New(printableLines(forPeople(bare))), whomToAsk(bare)
 		if apierrors.IsForbidden(err) {
 			e.code = exitDenied
 		}
 	case apierrors.IsForbidden(err):
 		e.code, e.err = exitDenied, errors.New(printableLines(message))
-		e.hint = "the owners of the cluster give the roles mollyguard-requester and mollyguard-approver"
+		e.hint = rolesHint
 	case apierrors.IsInvalid(err):
 		e.code, e.err = exitDenied, errors.New(invalid(status))
 	case apierrors.IsUnauthorized(err):

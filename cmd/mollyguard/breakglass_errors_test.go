@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +35,7 @@ func TestWhatADeskSaysBecomesAnExitCodeAndALine(t *testing.T) {
 	}{
 		{"a refusal", &breakglass.Refusal{Reason: "nobody approves their own request"}, exitDenied, "nobody approves their own request"},
 		{"a refusal with an event that was not kept", errors.Join(&breakglass.Refusal{Reason: "no"}, errors.New("disk full")), exitDenied, "no"},
+		{"a refusal with the way to a field", &breakglass.Refusal{Reason: "scope.audience: this is lab\nscope.targets[0]: twice\nreason: missing"}, exitDenied, "this is lab\ntargets[0]: twice\nreason: missing"},
 		{"nothing there", breakglass.ErrNotFound, exitUndecided, "there is nothing under bg-k7m4-q9tx"},
 		{"a bad login", &identity.Rejection{Reason: "the token expired"}, exitUndecided, "the server does not know you: the token expired"},
 		{"refused by the webhook", fmt.Errorf("keep: %w", byWebhook(http.StatusForbidden, metav1.StatusReasonForbidden, "ticket: missing\nsay --ticket")), exitDenied, "ticket: missing\nsay --ticket"},
@@ -66,6 +68,27 @@ func TestWhatADeskSaysBecomesAnExitCodeAndALine(t *testing.T) {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
+	}
+	hints := map[string]string{}
+	for name, err := range map[string]error{
+		"no right at a server":      &breakglass.Refusal{Reason: "bob may not approve"},
+		"no right in a cluster":     byWebhook(http.StatusForbidden, metav1.StatusReasonForbidden, "bob may not revoke: no role gives them the verb revoke on breakglassrequests.mollyguard.dev"),
+		"a policy's words":          &breakglass.Refusal{Reason: "contractors, such as bob, may not approve on Fridays"},
+		"an API server that is not": fmt.Errorf("look up the type pod: %w", &url.Error{Op: "Get", URL: "https://127.0.0.1:1/api", Err: errors.New("connection refused")}),
+	} {
+		var exit *exitError
+		if errors.As(deskError(err, ""), &exit) {
+			hints[name] = exit.hint
+		}
+	}
+	want := map[string]string{
+		"no right at a server":      "whoever runs the server says who may, in breakGlass.rights of its configuration",
+		"no right in a cluster":     rolesHint,
+		"a policy's words":          "",
+		"an API server that is not": "is the network up? " + contextsHint,
+	}
+	if diff := cmp.Diff(want, hints); diff != "" {
+		t.Errorf("hints (-want +got):\n%s", diff)
 	}
 	if err := deskError(nil, ""); err != nil {
 		t.Errorf("no error became %v", err)

@@ -82,15 +82,17 @@ var discovered = map[string]metav1.APIResourceList{
 	"/api/v1": {GroupVersion: "v1", APIResources: []metav1.APIResource{
 		{Name: "namespaces", SingularName: "namespace", Kind: "Namespace", ShortNames: []string{"ns"}, Verbs: []string{"get", "list"}},
 		{Name: "pods", SingularName: "pod", Kind: "Pod", Namespaced: true, ShortNames: []string{"po"}, Verbs: []string{"get", "list"}},
+		{Name: "configmaps", SingularName: "configmap", Kind: "ConfigMap", Namespaced: true, ShortNames: []string{"cm"}, Verbs: []string{"get", "list"}},
 	}},
 	"/apis/apps/v1": {GroupVersion: "apps/v1", APIResources: []metav1.APIResource{
 		{Name: "deployments", SingularName: "deployment", Kind: "Deployment", Namespaced: true, ShortNames: []string{"deploy"}, Verbs: []string{"get", "list"}},
+		{Name: "deployments/scale", Group: "autoscaling", Version: "v1", Kind: "Scale", Namespaced: true, Verbs: []string{"get", "update"}},
 	}},
 }
 
 // kinds are what the objects of each resource are.
 var kinds = map[string]string{
-	"namespaces": "Namespace", "pods": "Pod", "deployments": "Deployment",
+	"namespaces": "Namespace", "pods": "Pod", "configmaps": "ConfigMap", "events": "Event", "deployments": "Deployment",
 	"breakglassrequests": "BreakGlassRequest", "breakglassverdicts": "BreakGlassVerdict", "grants": "Grant", "breakglassuses": "BreakGlassUse",
 }
 

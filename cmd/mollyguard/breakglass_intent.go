@@ -14,6 +14,8 @@ import (
 // named.
 type intent struct {
 	verb operation.Verb
+	// also are further verbs, where they are named.
+	also []operation.Verb
 	// refs are the objects whose canonical names were given, all in the cluster that
 	// is called audience.
 	refs     []operation.KubernetesName
@@ -38,6 +40,20 @@ type typedName struct{ resource, name string }
 // the kubeconfig.
 type place struct{ kubeconfig, context, cluster, namespace string }
 
+// namingError says that a target is not named as it has to be: the help tells how.
+type namingError struct{ error }
+
+func misnamed(format string, args ...any) error { return namingError{fmt.Errorf(format, args...)} }
+
+// namingHint is a hint for who did not know how to name something, and for nobody
+// else.
+func namingHint(err error) string {
+	if errors.As(err, new(namingError)) {
+		return "--help shows how targets are named"
+	}
+	return ""
+}
+
 // onlyRefs reports whether no cluster has to be asked what is meant.
 func (i intent) onlyRefs() bool {
 	return len(i.names) == 0 && len(i.types) == 0 && len(i.files) == 0
@@ -55,7 +71,7 @@ func (i *intent) addArguments(args []string) error {
 		}
 		return nil
 	case len(args) == 0:
-		return errors.New("no object is named")
+		return misnamed("no object is named")
 	case slices.ContainsFunc(args, slashed):
 		if err := i.addSlashed(args); err != nil {
 			return err
@@ -63,7 +79,7 @@ func (i *intent) addArguments(args []string) error {
 	default:
 		types := strings.Split(args[0], ",")
 		if slices.Contains(types, "") {
-			return fmt.Errorf("%s is not a list of types", shown(args[0]))
+			return misnamed("%s is not a list of types", shown(args[0]))
 		}
 		if slices.Contains(types, "all") {
 			return errors.New("all is several types: name the ones that are meant, as in deployments,services")
@@ -84,7 +100,7 @@ func (i *intent) addSlashed(args []string) error {
 	for _, arg := range args {
 		resource, name, _ := strings.Cut(arg, "/")
 		if resource == "" || name == "" || strings.Contains(name, "/") || strings.Contains(resource, ",") {
-			return fmt.Errorf("%s is not TYPE/NAME: either all objects are written so, or none", shown(arg))
+			return misnamed("%s is not TYPE/NAME: either all objects are written so, or none", shown(arg))
 		}
 		i.names = append(i.names, typedName{resource, name})
 	}
@@ -103,7 +119,7 @@ func (i *intent) check(selecting bool) error {
 	case len(i.names) > 0 && i.allNamespaces:
 		return errors.New("an object cannot be named in all namespaces: say --namespace")
 	case len(i.types) > 0 && !selecting:
-		return fmt.Errorf("no name is given for %s", shown(strings.Join(i.types, ",")))
+		return misnamed("no name is given for %s", shown(strings.Join(i.types, ",")))
 	case i.all && (i.selector != "" || i.fieldSelector != ""):
 		return errors.New("--all and a selector cannot both be meant")
 	}

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 func newApprove(c console) *cobra.Command {
@@ -52,8 +56,9 @@ func newJudge(c console, kind breakglass.VerdictKind, short, long string) *cobra
 			}
 			v, err := desk.Judge(cmd.Context(), args[0], kind, reason)
 			if err != nil {
-				return deskError(err, args[0])
+				return judgeError(cmd, desk, args[0], kind, err)
 			}
+			c.say("%s", c.judged(v, kind))
 			return c.writeCase(out, v)
 		},
 	}
@@ -61,4 +66,52 @@ func newJudge(c console, kind breakglass.VerdictKind, short, long string) *cobra
 	out.flag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` for the record")
 	return cmd
+}
+
+// judgeError is deskError for a verdict. Who may not revoke may be one who may
+// deny, which ends a case as well.
+func judgeError(cmd *cobra.Command, desk connection, handle string, kind breakglass.VerdictKind, refusal error) error {
+	err := deskError(refusal, handle)
+	var exit *exitError
+	if kind != breakglass.Revoke || !errors.As(err, &exit) || exit.code != exitDenied || exit.hint == "" {
+		return err
+	}
+	if v, err := desk.View(cmd.Context(), handle); err == nil && !v.Standing.State.Ended() {
+		exit.hint += "; deny ends it too, for those who may approve"
+	}
+	return err
+}
+
+// judged says in one sentence what has come of a verdict.
+func (c console) judged(v breakglass.View, kind breakglass.VerdictKind) string {
+	s := v.Standing
+	switch {
+	case s.State == "":
+		return fmt.Sprintf("%s: the server has not looked at it yet: show says what has come of it", v.ID())
+	case s.State == breakglass.Denied || s.State == breakglass.Revoked:
+		return fmt.Sprintf("%s: nobody can do anything with %s any more", s.State, v.ID())
+	case kind != breakglass.Approve:
+		break
+	case s.State == breakglass.Active:
+		return fmt.Sprintf("approved: %s can do it until %s, %s", shown(v.Subject()), c.clockTime(s.Until), times(s.Left))
+	case s.State == breakglass.Scheduled:
+		return fmt.Sprintf("approved: %s can do it from %s on, %s", shown(v.Subject()), c.clockTime(s.Until), times(s.Left))
+	case s.State == breakglass.Pending && len(s.Approvers) < s.Needed:
+		return fmt.Sprintf("%s, %s", operation.Printable(c.local(s.Why)), moreApprovals(s.Needed-len(s.Approvers)))
+	}
+	return fmt.Sprintf("%s: %s", c.state(s), operation.Printable(c.local(s.Why)))
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func moreApprovals(n int) string {
+	if n == 1 {
+		return "one more approval is needed"
+	}
+	return fmt.Sprintf("%d more approvals are needed", n)
 }

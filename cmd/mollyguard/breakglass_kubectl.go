@@ -67,13 +67,13 @@ var kubectlVerbs = map[string]func(c kubectlFlags, args []string) (intent, error
 func otherVerb(verb string) error {
 	switch verb {
 	case "drain", "eviction", "evict":
-		return fmt.Errorf("%s evicts pods one by one, and a grant opens objects that are named: name the pods, as in: request evict pod NAME… --namespace NAMESPACE", verb)
+		return misnamed("%s evicts pods one by one, and a grant opens objects that are named: name the pods, as in: request evict pod NAME… --namespace NAMESPACE", verb)
 	case "annotate", "apply", "edit", "patch", "replace", "set", "autoscale", "rollout", "create":
-		return fmt.Errorf("what kubectl %s destroys is not in the command: name verb and target instead, as the refusal does", verb)
+		return misnamed("what kubectl %s destroys is not in the command: name verb and target instead, as the refusal does", verb)
 	case "get", "describe", "logs", "exec", "top", "explain", "version", "config", "diff", "events", "wait", "port-forward", "cp", "attach", "debug", "auth", "api-resources", "api-versions", "cluster-info":
 		return fmt.Errorf("kubectl %s destroys nothing: no grant is needed for it", verb)
 	}
-	return fmt.Errorf("what kubectl %s destroys is not known here: name verb and target instead, as the refusal does", shown(verb))
+	return misnamed("what kubectl %s destroys is not known here: name verb and target instead, as the refusal does", shown(verb))
 }
 
 func (c kubectlFlags) readDelete(args []string) (intent, error) {
@@ -90,8 +90,8 @@ func (c kubectlFlags) readScale(args []string) (intent, error) {
 	return c.intent(operation.ScaleToZero, args)
 }
 
-// readLabel takes each change of labels for one that takes protection away: which
-// labels protect is for the server to know.
+// readLabel takes each label that is taken off, or gets another value, for one that
+// protects: which ones do is for the server to know.
 func (c kubectlFlags) readLabel(args []string) (intent, error) {
 	i := slices.IndexFunc(args, func(arg string) bool { return strings.Contains(arg, "=") || strings.HasSuffix(arg, "-") })
 	if i < 0 {
@@ -101,6 +101,10 @@ func (c kubectlFlags) readLabel(args []string) (intent, error) {
 		if !strings.Contains(arg, "=") && !strings.HasSuffix(arg, "-") {
 			return intent{}, fmt.Errorf("the command has %s after the labels", shown(arg))
 		}
+	}
+	// Without --overwrite kubectl only adds labels.
+	if !c.overwrite && !slices.ContainsFunc(args[i:], func(arg string) bool { return strings.HasSuffix(arg, "-") && !strings.Contains(arg, "=") }) {
+		return intent{}, errors.New("the command takes no label off and changes none without --overwrite: no grant is needed for it")
 	}
 	return c.intent(operation.Unprotect, args[:i])
 }
@@ -112,7 +116,7 @@ func (c kubectlFlags) intent(verb operation.Verb, args []string) (intent, error)
 	}
 	switch {
 	case c.raw != "":
-		return intent{}, errors.New("the command has --raw: name verb and target instead")
+		return intent{}, misnamed("the command has --raw: name verb and target instead")
 	case c.kustomize != "":
 		return intent{}, errors.New("the command has --kustomize: write it out (kubectl kustomize DIR > FILE), and say --filename FILE")
 	case len(c.files) > 0 && len(args) > 0:

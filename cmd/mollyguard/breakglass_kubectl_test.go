@@ -52,7 +52,8 @@ func TestAKubectlCommandSaysWhatIsMeant(t *testing.T) {
 		{"scaling to zero", "kubectl scale --replicas=0 deploy/web", intent{verb: operation.ScaleToZero, names: named("deploy", "web")}},
 		{"scaling to zero, otherwise", "kubectl scale deploy web --replicas 0 --current-replicas=3", intent{verb: operation.ScaleToZero, names: named("deploy", "web")}},
 		{"a label taken off", "kubectl label ns shop env-", intent{verb: operation.Unprotect, names: named("ns", "shop")}},
-		{"a label changed", "kubectl label --overwrite ns/shop env=test tier-", intent{verb: operation.Unprotect, names: named("ns", "shop")}},
+		{"a label taken off, and one set", "kubectl label ns/shop env=test tier-", intent{verb: operation.Unprotect, names: named("ns", "shop")}},
+		{"a label changed", "kubectl label --overwrite ns/shop env=test", intent{verb: operation.Unprotect, names: named("ns", "shop")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := parseKubectl(tt.command)
@@ -99,6 +100,8 @@ func TestAKubectlCommandThatDoesNotSayWhatIsMeantIsRefused(t *testing.T) {
 		{"scaling up", "kubectl scale deploy web --replicas=3", "scaling to 3 destroys nothing"},
 		{"scaling to nothing said", "kubectl scale deploy web", "does not say --replicas"},
 		{"no label", "kubectl label ns shop", "changes no label"},
+		{"a label that is only set", "kubectl label deploy web foo=bar", "takes no label off"},
+		{"a label that is only set, to what ends in a dash", "kubectl label deploy web foo=bar-", "takes no label off"},
 		{"something after labels", "kubectl label ns shop env- x", "has x after the labels"},
 		{"a drain", "kubectl drain node-1", "name the pods"},
 		{"a patch", "kubectl patch ns shop -p x", "name verb and target instead"},

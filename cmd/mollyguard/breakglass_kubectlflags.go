@@ -18,6 +18,7 @@ type kubectlFlags struct {
 
 	selector, fieldSelector string
 	all, allNamespaces      bool
+	overwrite               bool
 	files                   []string
 	kustomize, raw          string
 	replicas                int
@@ -70,6 +71,7 @@ func (c *kubectlFlags) common(set *pflag.FlagSet) {
 	set.StringVarP(&c.selector, "selector", "l", "", "")
 	set.StringVar(&c.fieldSelector, "field-selector", "", "")
 	set.BoolVar(&c.all, "all", false, "")
+	set.BoolVar(&c.overwrite, "overwrite", false, "")
 	set.BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "")
 	set.StringSliceVarP(&c.files, "filename", "f", nil, "")
 	set.StringVarP(&c.kustomize, "kustomize", "k", "", "")
@@ -85,7 +87,7 @@ func (c *kubectlFlags) common(set *pflag.FlagSet) {
 	set.BoolP("recursive", "R", false, "")
 	set.BoolP("interactive", "i", false, "")
 	for _, name := range []string{
-		"allow-missing-template-keys", "force", "ignore-not-found", "list", "local", "now", "overwrite", "record", "show-managed-fields", "wait",
+		"allow-missing-template-keys", "force", "ignore-not-found", "list", "local", "now", "record", "show-managed-fields", "wait",
 	} {
 		set.Bool(name, false, "")
 	}

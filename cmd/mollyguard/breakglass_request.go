@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +65,9 @@ for the objects that are there now.`,
 }
 
 func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error {
+	if err := o.missing(args); err != nil {
+		return err
+	}
 	p, err := o.proposal(c.clock)
 	if err != nil {
 		return err
@@ -82,30 +87,66 @@ func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error 
 		return err
 	}
 	ctx := cmd.Context()
+	blind := false
 	if decision {
 		err = o.fromDecision(ctx, desk, args, &p)
 	} else {
-		err = o.fromIntent(ctx, c, desk, i, &p)
+		blind, err = o.fromIntent(ctx, c, desk, i, &p)
+	}
+	if err == nil {
+		err = checkObjects(&p.Scope)
 	}
 	if err != nil {
 		return deskError(err, "")
-	}
-	if p.Scope.Objects == 0 {
-		p.Scope.Objects = len(p.Scope.Targets)
 	}
 	v, err := desk.Request(ctx, p)
 	if err != nil {
 		return deskError(err, "")
 	}
-	c.say("%s asks for %s; somebody else approves it with %s %s", v.ID(), what(v.Scope()), sibling(cmd, "approve"), v.ID())
+	c.say("%s asks for %s", v.ID(), what(v.Scope()))
+	if blind {
+		c.say("warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now")
+	}
+	c.say("nobody is notified: tell somebody who may approve: %s %s%s", sibling(cmd, "approve"), v.ID(), o.where())
 	if o.wait {
-		again := sibling(cmd, "show --wait "+v.ID())
+		again := sibling(cmd, "show --wait "+v.ID()) + o.where()
 		if v, err = c.wait(ctx, desk, v.ID(), again); err != nil {
 			return err
 		}
 		c.approved(v, o.command)
 	}
 	return c.writeCase(o.output, v)
+}
+
+// missing says all that a request cannot do without and lacks.
+func (o requestOptions) missing(args []string) error {
+	var errs []error
+	var hints []string
+	if o.command == "" && len(args) < 2 {
+		errs = append(errs, errors.New("what is asked for is missing"))
+		hints = append(hints, "VERB TARGET, or --for 'kubectl …'")
+	}
+	if strings.TrimSpace(o.reason) == "" {
+		errs = append(errs, errors.New("the reason is missing: whoever approves reads it"))
+		hints = append(hints, "--reason 'why'")
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return usageError("say "+strings.Join(hints, ", and "), "%w", errors.Join(errs...))
+}
+
+// checkObjects fills in to how many objects a grant can be used. A target with a
+// uid is one object; of one without there may be others after it.
+func checkObjects(s *breakglass.Scope) error {
+	unknown := slices.ContainsFunc(s.Targets, func(target operation.Reference) bool { return target.UID == "" })
+	switch n := len(s.Targets); {
+	case s.Objects == 0:
+		s.Objects = n
+	case s.Objects > n && !unknown:
+		return usageError("", "--objects: %d is more than there are targets, which is %d: each of them is one object", s.Objects, n)
+	}
+	return nil
 }
 
 // approved tells what to do with an approved grant.
@@ -132,14 +173,15 @@ func (o requestOptions) proposal(c clock) (breakglass.Proposal, error) {
 	p.Scope.Objects = o.objects
 	var err error
 	switch {
-	case p.Reason == "":
-		return p, usageError("say --reason 'why'", "the reason is missing: whoever approves reads it")
 	case o.duration < 0 || o.duration > 0 && o.duration < breakglass.MinDuration:
 		return p, usageError("", "--duration: %v is below %v", o.duration, breakglass.MinDuration)
 	case o.objects < 0 || o.objects > breakglass.MaxObjects:
 		return p, usageError("", "--objects: %d is not between 1 and %d", o.objects, breakglass.MaxObjects)
 	case o.notBefore != "":
-		p.NotBefore, err = c.parse(o.notBefore)
+		// A time is written to the minute: this one is not over yet.
+		if p.NotBefore, err = c.parse(o.notBefore); err == nil && !p.NotBefore.Add(time.Minute).After(c.now()) {
+			err = usageError("", "--not-before: %s is in the past", c.at(p.NotBefore))
+		}
 	}
 	if err == nil {
 		err = o.output.check()
@@ -164,19 +206,17 @@ func (o requestOptions) intent(args []string) (intent, error) {
 	switch {
 	case o.command != "" && len(args) > 0:
 		return intent{}, usageError("", "--for says what is asked for: leave %s out", shown(strings.Join(args, " ")))
-	case o.command == "" && len(args) < 2:
-		return intent{}, usageError("say VERB TARGET, or --for 'kubectl …'", "what is asked for is missing")
 	case o.command == "":
 		i, err := parseTargets(args[0], args[1:], o.namespace)
 		if err != nil {
-			return i, usageError("--help shows how targets are named", "%w", err)
+			return i, usageError(namingHint(err), "%w", err)
 		}
 		return i, nil
 	}
 	i, err := parseKubectl(o.command)
 	switch {
 	case err != nil:
-		return i, usageError("--help shows how targets are named", "--for: %w", err)
+		return i, usageError(namingHint(err), "--for: %w", err)
 	case i.namespace == "":
 		i.namespace = o.namespace
 	case o.namespace != "" && o.namespace != i.namespace:
@@ -185,29 +225,30 @@ func (o requestOptions) intent(args []string) (intent, error) {
 	return i, nil
 }
 
-// fromIntent fills in the scope from what somebody wants to do.
-func (o requestOptions) fromIntent(ctx context.Context, c console, desk connection, i intent, p *breakglass.Proposal) error {
-	p.Scope.Surface, p.Scope.Verbs, p.Scope.Audience = operation.Kubernetes, []operation.Verb{i.verb}, i.audience
+// fromIntent fills in the scope from what somebody wants to do. It is blind if no
+// cluster was asked what is there.
+func (o requestOptions) fromIntent(ctx context.Context, c console, desk connection, i intent, p *breakglass.Proposal) (blind bool, err error) {
+	p.Scope.Surface, p.Scope.Verbs, p.Scope.Audience = operation.Kubernetes, append([]operation.Verb{i.verb}, i.also...), i.audience
 	cluster := i.audience
 	if desk.server != nil {
 		caller, err := desk.server.WhoAmI(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if cluster == "" {
 			cluster = caller.Audience
 		}
 		p.Scope.Audience = cluster
 		if o.kubeconfig == "" && o.context == "" {
-			return unseen(c, i, p)
+			return true, unseen(c, i, p)
 		}
 	}
 	r, err := o.resolver(c, i.place, cluster)
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.Scope.Targets, err = r.resolve(ctx, i)
-	return err
+	return false, err
 }
 
 // unseen takes canonical names as they are, where there is no cluster to look.
@@ -217,11 +258,17 @@ func unseen(c console, i intent, p *breakglass.Proposal) error {
 			"with a server it is not known in which cluster to look the objects up")
 	}
 	for _, ref := range i.refs {
+		doubt, err := guessAt(ref)
+		if err != nil {
+			return usageError(namingHint(err), "%w", err)
+		}
+		if doubt != "" {
+			c.say("warning: %s", doubt)
+		}
 		p.Scope.Targets = append(p.Scope.Targets, operation.Reference{
 			Ref:       operation.KubernetesRef(ref.Cluster, ref.Group, ref.Resource, ref.Namespace, ref.Name),
 			Namespace: ref.Namespace, Name: ref.Name,
 		})
 	}
-	c.say("warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now")
 	return nil
 }

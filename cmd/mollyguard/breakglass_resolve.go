@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
 
 	"github.com/mollyguard/mollyguard/breakglass"
@@ -22,6 +23,8 @@ import (
 // rights.
 type resolver struct {
 	mapper meta.RESTMapperWithContext
+	// types tells which of them can be scaled.
+	types  discovery.ServerResourcesInterfaceWithContext
 	client metadata.Interface
 	// cluster is the cluster's name in references.
 	cluster string
@@ -76,7 +79,35 @@ func (r resolver) resolve(ctx context.Context, i intent) ([]operation.Reference,
 	case len(found) > breakglass.MaxTargets:
 		return nil, tooMany()
 	}
+	if i.verb == operation.ScaleToZero {
+		r.warnOfScale(ctx, found)
+	}
 	return found, nil
+}
+
+// warnOfScale tells which of the objects have no number of replicas. What cannot be
+// looked up is not told.
+func (r resolver) warnOfScale(ctx context.Context, found references) {
+	told := map[schema.GroupResource]bool{}
+	for _, target := range found {
+		ref, ok := operation.ParseKubernetesRef(target.Ref)
+		resource := schema.GroupResource{Group: ref.Group, Resource: ref.Resource}
+		if !ok || told[resource] {
+			continue
+		}
+		told[resource] = true
+		kind, err := r.mapper.KindForWithContext(ctx, resource.WithVersion(""))
+		if err != nil {
+			continue
+		}
+		list, err := r.types.ServerResourcesForGroupVersionWithContext(ctx, kind.GroupVersion().String())
+		if err != nil {
+			continue
+		}
+		if !slices.ContainsFunc(list.APIResources, func(a metav1.APIResource) bool { return a.Name == ref.Resource+"/scale" }) {
+			r.warn("a %s cannot be scaled: nobody will need a grant for that; did you mean delete?", shown(kind.Kind))
+		}
+	}
 }
 
 func tooMany() error {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -78,7 +80,7 @@ func startDesk(t *testing.T) deskServer {
 		t.Fatal(err)
 	}
 	all := identity.Members{Users: []string{".*"}}
-	rights, err := identity.NewStatic(identity.StaticOptions{Requesters: all, Approvers: all, Revokers: all})
+	rights, err := identity.NewStatic(identity.StaticOptions{Requesters: all, Approvers: all})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,8 +142,9 @@ bg-xxxx-xxxx   pending   alice@example.com   delete namespaces shop   prod-eu   
 	if diff := cmp.Diff(want, plainHandles(out)); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
-	wantTalk := `mollyguard: warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now
-mollyguard: bg-xxxx-xxxx asks for delete namespaces shop; somebody else approves it with mollyguard approve bg-xxxx-xxxx
+	wantTalk := `mollyguard: bg-xxxx-xxxx asks for delete namespaces shop
+mollyguard: warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now
+mollyguard: nobody is notified: tell somebody who may approve: mollyguard approve bg-xxxx-xxxx --server ` + server.URL + `
 `
 	if diff := cmp.Diff(wantTalk, plainHandles(talk)); diff != "" {
 		t.Errorf("talk (-want +got):\n%s", diff)
@@ -239,6 +242,75 @@ func TestWhatAServerSaysEndsACommand(t *testing.T) {
 			out, _, err := server.as(t, tt.token, tt.args...)
 			if exitOf(err) != tt.code || !strings.Contains(err.Error(), tt.want) || out != "" {
 				t.Errorf("got exit code %d, %v; want %d and %q\n%s", exitOf(err), err, tt.code, tt.want, out)
+			}
+		})
+	}
+}
+
+func TestANameThatNothingHasIsNotTakenAsItIs(t *testing.T) {
+	server := startDesk(t)
+	const nothingLookedUp = "mollyguard: warning: nothing was looked up"
+	for _, tt := range []struct{ name, ref, err, warning string }{
+		{"a name without its group", "k8s://prod-eu/deployments/shop/web", "there is no API group deployments", ""},
+		{"a group that is misspelt", "k8s://prod-eu/app/deployments/shop/web", "there is no API group app:", ""},
+		{"another cluster", "k8s://test/core/namespaces/shop", "this is prod-eu", ""},
+		{"a singular", "k8s://prod-eu/core/pod/shop/web", "", "k8s://prod-eu/core/pod/shop/web: the resource is written pods: "},
+		{"a kind", "k8s://prod-eu/apps/Deployment/shop/web", "", "the resource is written deployments: "},
+		{"a kind that is not known", "k8s://prod-eu/example.com/Widgets/shop/web", "", "a resource has no capitals: "},
+		{"a plural", "k8s://prod-eu/example.com/widgets/shop/web", "", nothingLookedUp},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, talk, err := server.as(t, server.alice, "request", "delete", tt.ref, "--reason", "why")
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) || strings.HasPrefix(err.Error(), "scope") || talk != "" {
+					t.Errorf("got %v, want %q; talk:\n%s", err, tt.err, talk)
+				}
+				return
+			}
+			if err != nil || !strings.Contains(talk, tt.warning) || !strings.Contains(talk, nothingLookedUp) {
+				t.Errorf("got %v; talk:\n%s", err, talk)
+			}
+		})
+	}
+}
+
+func TestWhoMayNotRevokeMayDeny(t *testing.T) {
+	server := startDesk(t)
+	out, _, err := server.as(t, server.alice, "request", "delete", "k8s://prod-eu/core/namespaces/shop", "--reason", "why")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := aHandle.FindString(out)
+	_, _, err = server.as(t, server.bob, "revoke", handle)
+	var exit *exitError
+	if !errors.As(err, &exit) || exit.code != exitDenied || exit.err.Error() != "bob@example.com may not revoke" || !strings.HasSuffix(exit.hint, "; deny ends it too, for those who may approve") {
+		t.Errorf("got %+v", exit)
+	}
+	if _, talk, err := server.as(t, server.bob, "deny", handle); err != nil || !strings.HasPrefix(talk, "mollyguard: denied: ") {
+		t.Errorf("denied: %v\n%s", err, talk)
+	}
+}
+
+func TestWhereNoServerIsTheHintSaysWhatToLookAt(t *testing.T) {
+	server := startDesk(t)
+	gone := httptest.NewTLSServer(http.NotFoundHandler())
+	gone.Close()
+	const names, address = "certificates.ips", "is --server the address of the API"
+	for _, tt := range []struct {
+		name string
+		args []string
+		hint string
+	}{
+		{"an authority that is not known", []string{"--server", server.URL}, names},
+		{"another name", []string{"--server", strings.Replace(server.URL, "127.0.0.1", "localhost", 1), "--ca", server.ca}, names},
+		{"nobody is there", []string{"--server", gone.URL}, address},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _, _ := testConsole()
+			err := deskRun(t, c, append([]string{"list", "--api-token-file", server.alice}, tt.args...)...)
+			var exit *exitError
+			if !errors.As(err, &exit) || exit.code != exitUndecided || !strings.Contains(exit.hint, tt.hint) {
+				t.Errorf("got %+v", err)
 			}
 		})
 	}

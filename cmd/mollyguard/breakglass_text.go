@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -49,8 +50,11 @@ type clock struct {
 
 // at shows a time in the user's zone, and how far away it is.
 func (c clock) at(t time.Time) string {
-	return fmt.Sprintf("%s (%s)", t.In(c.zone).Format("2006-01-02 15:04:05 MST"), c.relative(t))
+	return fmt.Sprintf("%s (%s)", c.stamp(t), c.relative(t))
 }
+
+// stamp shows a time in the user's zone.
+func (c clock) stamp(t time.Time) string { return t.In(c.zone).Format("2006-01-02 15:04:05 MST") }
 
 // relative shows how far away a time is: in 12 min, 3 h ago.
 func (c clock) relative(t time.Time) string {
@@ -64,8 +68,33 @@ func (c clock) relative(t time.Time) string {
 	return "now"
 }
 
+// clockTime shows when something ends, as short as it can be told.
+func (c clock) clockTime(t time.Time) string {
+	local, today := t.In(c.zone), c.now().In(c.zone)
+	if local.Format(time.DateOnly) == today.Format(time.DateOnly) {
+		return local.Format("15:04 MST")
+	}
+	return local.Format("2006-01-02 15:04 MST")
+}
+
+// aTimestamp is how the server writes a time into its sentences: RFC 3339, in UTC.
+var aTimestamp = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+
+// local rewrites the times in a sentence of the server into the user's zone: it
+// does not know in which one its readers are.
+func (c clock) local(text string) string {
+	return aTimestamp.ReplaceAllStringFunc(text, func(stamp string) string {
+		t, err := time.Parse(time.RFC3339, stamp)
+		if err != nil { // the 40th of a month
+			return stamp
+		}
+		return c.stamp(t)
+	})
+}
+
 // span shows a length of time in the largest unit that it fills, and in the next
-// one too while there are few of the first: 1 h 5 min, 12 min, 3 d.
+// one too while there are few of the first: 1 h 5 min, 12 min, 3 d. It is rounded,
+// so that half an hour is not 29 min as soon as it has begun.
 func span(d time.Duration) string {
 	// few is where a unit alone is near enough: 9 min is not 9 min 50 s, but nobody
 	// minds whether 11 min are 11 min 20 s.
@@ -75,17 +104,19 @@ func span(d time.Duration) string {
 		name   string
 	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
 	for i, unit := range units {
-		count := d / unit.length
-		if count == 0 {
+		next := unit
+		if i+1 < len(units) && d/unit.length < few {
+			next = units[i+1]
+		}
+		rounded := d.Round(next.length)
+		count, rest := rounded/unit.length, rounded%unit.length/next.length
+		switch {
+		case count == 0:
 			continue
+		case count >= few || rest == 0:
+			return fmt.Sprintf("%d %s", count, unit.name)
 		}
-		text := fmt.Sprintf("%d %s", count, unit.name)
-		if i+1 < len(units) && count < few {
-			if rest := d % unit.length / units[i+1].length; rest > 0 {
-				text += fmt.Sprintf(" %d %s", rest, units[i+1].name)
-			}
-		}
-		return text
+		return fmt.Sprintf("%d %s %d %s", count, unit.name, rest, next.name)
 	}
 	return "0 s"
 }
@@ -103,13 +134,27 @@ func (c clock) table(w io.Writer, views []breakglass.View) error {
 			age = duration.HumanDuration(max(c.now().Sub(made), 0))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			shown(v.ID()), state(v.Standing), shown(requester(v.Case)), what(v.Scope()), orDash(shown(v.Scope().Audience)), until, age)
+			shown(v.ID()), c.state(v.Standing), whoFor(v.Case), what(v.Scope()), orDash(shown(v.Scope().Audience)), until, age)
 	}
 	return t.Flush()
 }
 
 // state is how a state reads; there is none until the server has weighed a case.
-func state(s breakglass.Standing) string { return orDash(shown(string(s.State))) }
+//
+// A cluster shows what the server wrote when it last swept, which is every few
+// moments. Until it does so again, a state whose time has run out is not what the
+// status says: a grant is ending, and can be used no longer than the leeway for
+// clocks that disagree; a request that lacks approvals gets none any more.
+func (c clock) state(s breakglass.Standing) string {
+	over := !s.Until.IsZero() && s.Until.Before(c.now())
+	switch {
+	case over && s.State == breakglass.Active:
+		return "ending"
+	case over && s.State == breakglass.Pending && len(s.Approvers) < s.Needed:
+		return string(breakglass.Expired)
+	}
+	return orDash(shown(string(s.State)))
+}
 
 func orDash(text string) string {
 	if text == "" {
@@ -136,6 +181,15 @@ func requester(c breakglass.Case) string {
 		return c.Request.Requester.Name
 	}
 	return orDash(c.Subject())
+}
+
+// whoFor is the requester, and who may use the grant if that is somebody else.
+func whoFor(c breakglass.Case) string {
+	text := shown(requester(c))
+	if subject := c.Subject(); subject != "" && subject != requester(c) {
+		text += " for " + shown(subject)
+	}
+	return text
 }
 
 // what says in a few words what is asked for.

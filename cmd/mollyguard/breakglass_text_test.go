@@ -86,6 +86,58 @@ func importedView() breakglass.View {
 	return v
 }
 
+// revokedView is the active one for a machine, which Alice took back. The server
+// counts no approvals of a case that was stopped.
+func revokedView() breakglass.View {
+	v := activeView()
+	v.Request.Subject, v.Grant.Subject = "system:serviceaccount:ops:cleaner", "system:serviceaccount:ops:cleaner"
+	v.Verdicts = append(v.Verdicts, breakglass.Verdict{
+		Request: v.ID(), Kind: breakglass.Revoke, By: alice(), At: atTheDesk.Add(-time.Minute), Reason: "done", Door: breakglass.DoorAPI,
+	})
+	v.Standing = breakglass.Standing{
+		State: breakglass.Revoked, Why: "revoked by alice@example.com at 2026-11-21T02:59:00Z: done (after 1 of 2 uses)", Needed: 1, Left: 1,
+	}
+	return v
+}
+
+// late is a case whose time ran out before anybody looked again.
+func late(v breakglass.View) breakglass.View {
+	v.Standing.Until = atTheDesk.Add(-35 * time.Second)
+	return v
+}
+
+func TestAStateWhoseTimeHasRunOutIsNotShownAsItWas(t *testing.T) {
+	enough := late(pendingView())
+	enough.Standing.Approvers = []string{bob().Name}
+	for _, tt := range []struct {
+		name string
+		view breakglass.View
+		want string
+	}{
+		{"active", late(activeView()), "ending"},
+		{"pending", late(pendingView()), "expired"},
+		{"pending, with all approvals", enough, "pending"},
+		{"active, with time left", activeView(), "active"},
+		{"not looked at yet", importedView(), "-"},
+	} {
+		if got := testClock().state(tt.view.Standing); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTheServersTimesAreShownInTheUsersZone(t *testing.T) {
+	for text, want := range map[string]string{
+		"denied by bob at 2026-11-21T03:00:00Z: not before 2026-11-22T23:30:00Z": "denied by bob at 2026-11-21 04:00:00 CET: not before 2026-11-23 00:30:00 CET",
+		"at 2026-11-41T03:00:00Z": "at 2026-11-41T03:00:00Z",
+		"0 of 1 approvals":        "0 of 1 approvals",
+	} {
+		if got := testClock().local(text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func printed(t *testing.T, write func(io.Writer) error) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -98,15 +150,17 @@ func printed(t *testing.T, write func(io.Writer) error) string {
 func TestCasesAreATableAsKubectlPrintsThem(t *testing.T) {
 	odd := pendingView()
 	odd.Request.Requester.Name, odd.Request.Scope.Targets = "аlice@example.com", odd.Request.Scope.Targets[:1] // Cyrillic а
+	odd.Request.Subject = odd.Request.Requester.Name
 	got := printed(t, func(w io.Writer) error {
-		return testClock().table(w, []breakglass.View{pendingView(), activeView(), importedView(), odd, {}})
+		return testClock().table(w, []breakglass.View{pendingView(), activeView(), importedView(), odd, revokedView(), {}})
 	})
-	want := `HANDLE         STATE     REQUESTER                           WHAT                               CLUSTER   UNTIL       AGE
-bg-k7m4-q9tx   pending   alice@example.com                   delete Namespace shop and 1 more   prod-eu   in 50 min   10m
-bg-k7m4-q9tx   active    alice@example.com                   delete Namespace shop and 1 more   prod-eu   in 25 min   10m
-bg-aaaa-bbbb   -         system:serviceaccount:ops:cleaner   delete Namespace shop              -         -           5m
-bg-k7m4-q9tx   pending   "\u0430lice@example.com"            delete Namespace shop              prod-eu   in 50 min   10m
-               -         -                                   -                                  -         -           -
+	want := `HANDLE         STATE     REQUESTER                                                 WHAT                               CLUSTER   UNTIL       AGE
+bg-k7m4-q9tx   pending   alice@example.com                                         delete Namespace shop and 1 more   prod-eu   in 50 min   10m
+bg-k7m4-q9tx   active    alice@example.com                                         delete Namespace shop and 1 more   prod-eu   in 25 min   10m
+bg-aaaa-bbbb   -         system:serviceaccount:ops:cleaner                         delete Namespace shop              -         -           5m
+bg-k7m4-q9tx   pending   "\u0430lice@example.com"                                  delete Namespace shop              prod-eu   in 50 min   10m
+bg-k7m4-q9tx   revoked   alice@example.com for system:serviceaccount:ops:cleaner   delete Namespace shop and 1 more   prod-eu   -           10m
+               -         -                                                         -                                  -         -           -
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
@@ -167,7 +221,28 @@ cluster    context prod (https://127.0.0.1)
 reason     yearly\x1b[2J
 ticket     OPS-1
 grant      from 2026-11-21 03:55:00 CET (5 min ago) to 2026-11-21 04:25:00 CET (in 25 min)
-           issued by mollyguard/prod-eu, 0 of 2 objects left
+           issued by mollyguard/prod-eu
+`},
+		{"revoked", revokedView(), `handle     bg-k7m4-q9tx
+state      revoked
+why        revoked by alice@example.com at 2026-11-21 03:59:00 CET: done (after 1 of 2 uses)
+approvals  1 given: bob@example.com
+requester  alice@example.com
+for        system:serviceaccount:ops:cleaner
+verb       delete
+targets    Namespace shop
+           deployments shop/web (whatever has this name: no uid)
+objects    2
+cluster    prod-eu
+reason     shop moved to prod-us
+ticket     OPS-123
+how long   1 h 30 min
+asked      2026-11-21 03:50:00 CET (10 min ago)
+verdicts   approve by bob@example.com, 2026-11-21 03:55:00 CET (5 min ago): checked with shop
+           revoke by alice@example.com, 2026-11-21 03:59:00 CET (1 min ago): done
+grant      was issued by mollyguard/prod-eu, from 2026-11-21 03:55:00 CET to 2026-11-21 04:25:00 CET
+           with the credential X509SHA256=ab only
+uses       delete of Namespace shop by alice@example.com, 2026-11-21 03:59:00 CET (1 min ago): confirmed
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,7 +266,13 @@ func TestTimesAreShownByTheirDistance(t *testing.T) {
 		{time.Second, "in 1 s"},
 		{-59 * time.Second, "59 s ago"},
 		{9*time.Minute + 30*time.Second, "in 9 min 30 s"},
-		{12*time.Minute + 30*time.Second, "in 12 min"},
+		{12*time.Minute + 29*time.Second, "in 12 min"},
+		{12*time.Minute + 30*time.Second, "in 13 min"},
+		{30*time.Minute - 200*time.Millisecond, "in 30 min"},
+		{time.Minute - 200*time.Millisecond, "in 1 min"},
+		{10*time.Minute - 200*time.Millisecond, "in 10 min"},
+		{time.Hour - 20*time.Second, "in 1 h"},
+		{24*time.Hour - 10*time.Minute, "in 1 d"},
 		{-(3*time.Hour + 5*time.Minute), "3 h 5 min ago"},
 		{-3 * time.Hour, "3 h ago"},
 		{25 * time.Hour, "in 1 d 1 h"},

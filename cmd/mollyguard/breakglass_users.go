@@ -22,7 +22,14 @@ func newUsers(s streams) *cobra.Command {
 	return cmd
 }
 
-// userEntry is an entry of the users file (identity.Users).
+// usersFile is a users file as identity.Users reads it.
+type usersFile struct {
+	APIVersion string      `yaml:"apiVersion"`
+	Kind       string      `yaml:"kind"`
+	Users      []userEntry `yaml:"users"`
+}
+
+// userEntry is an entry of the users file.
 type userEntry struct {
 	Name   string   `yaml:"name"`
 	Kind   string   `yaml:"kind"`
@@ -36,8 +43,18 @@ func newUsersNew(s streams) *cobra.Command {
 		Use:   "new [flags] NAME",
 		Short: "Make a token for a user of the users file",
 		Long: `Make a token for a user of the users file. The token is printed once, to standard
-output; the entry for the file, which holds only its hash, to standard error.`,
-		Example: "  mollyguard break-glass users new alice@example.com --group sre > alice.token",
+output; a users file with the entry, which holds only its hash, to standard error:
+
+  apiVersion: config.mollyguard.dev/v1alpha1
+  kind: Users
+  users:
+  - name: alice@example.com
+    kind: human
+    groups: [sre]
+    token: sha256:…
+
+To a file that has users already, add what stands below users.`,
+		Example: `  (umask 077; mollyguard break-glass users new alice@example.com --group sre > alice.token)`,
 		Args:    exactly(1, "a name"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			entry.Name = args[0]
@@ -56,10 +73,12 @@ output; the entry for the file, which holds only its hash, to standard error.`,
 			var b bytes.Buffer
 			encoder := yaml.NewEncoder(&b)
 			encoder.SetIndent(2)
-			if err := encoder.Encode([]userEntry{entry}); err != nil {
+			encoder.CompactSeqIndent()
+			file := usersFile{APIVersion: "config.mollyguard.dev/v1alpha1", Kind: "Users", Users: []userEntry{entry}}
+			if err := encoder.Encode(file); err != nil {
 				return err
 			}
-			fmt.Fprintf(s.err, "mollyguard: add this to the users in the users file (api.users):\n%s", b.Bytes())
+			fmt.Fprintf(s.err, "mollyguard: the users file (api.users) with this user; if there is one already, add what stands below users:\n%s", b.Bytes())
 			_, err = fmt.Fprintln(s.out, token.Reveal())
 			return err
 		},

@@ -43,7 +43,7 @@ func (c console) wait(ctx context.Context, desk remoteDesk, id, again string) (b
 			p.show(fmt.Sprintf("%s cannot be looked at (%s), trying again", id, operation.Printable(err.Error())))
 		default:
 			errs = 0
-			if over, err := outcome(v); over {
+			if over, err := c.outcome(v); over {
 				p.end()
 				return v, err
 			}
@@ -61,21 +61,21 @@ func stopped(id, again string) error {
 }
 
 // outcome says whether there is nothing to wait for any more, and what came of it.
-func outcome(v breakglass.View) (over bool, err error) {
+func (c console) outcome(v breakglass.View) (over bool, err error) {
 	switch v.Standing.State {
 	case breakglass.Scheduled, breakglass.Active, breakglass.Used:
 		return true, nil
 	case breakglass.Denied, breakglass.Revoked, breakglass.Expired:
-		return true, &exitError{code: exitDenied, err: fmt.Errorf("%s is %s: %s", v.ID(), v.Standing.State, operation.Printable(v.Standing.Why))}
+		return true, &exitError{code: exitDenied, err: fmt.Errorf("%s is %s: %s", v.ID(), v.Standing.State, operation.Printable(c.local(v.Standing.Why)))}
 	}
 	return false, nil // pending; or void, which more approvals may mend
 }
 
 // waiting is what there is to say while nothing is decided.
 func (c console) waiting(v breakglass.View) string {
-	text := fmt.Sprintf("waiting for %s: %s", v.ID(), operation.Printable(v.Standing.Why))
+	text := fmt.Sprintf("waiting for %s: %s", v.ID(), operation.Printable(c.local(v.Standing.Why)))
 	if !v.Standing.Until.IsZero() {
-		text += ", until " + v.Standing.Until.In(c.zone).Format("15:04")
+		text += ", until " + c.clockTime(v.Standing.Until)
 	}
 	return text
 }

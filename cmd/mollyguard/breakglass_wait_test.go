@@ -58,20 +58,20 @@ func TestWaitingEndsWhenSomethingIsDecided(t *testing.T) {
 	}{
 		{
 			"approved", []step{pending, pending, {state: breakglass.Active}}, exitAllowed, "",
-			"mollyguard: waiting for bg-k7m4-q9tx: 0 of 1 approvals, until 04:50\n",
+			"mollyguard: waiting for bg-k7m4-q9tx: 0 of 1 approvals, until 04:50 CET\n",
 		},
 		{"approved for later", []step{{state: breakglass.Scheduled}}, exitAllowed, "", ""},
 		{"used already", []step{{state: breakglass.Used}}, exitAllowed, "", ""},
-		{"denied", []step{{state: breakglass.Denied, why: "denied by bob"}}, exitDenied, "bg-k7m4-q9tx is denied: denied by bob", ""},
+		{"denied", []step{{state: breakglass.Denied, why: "denied by bob at 2026-11-21T03:00:00Z"}}, exitDenied, "bg-k7m4-q9tx is denied: denied by bob at 2026-11-21 04:00:00 CET", ""},
 		{"revoked", []step{{state: breakglass.Revoked, why: "revoked by bob"}}, exitDenied, "bg-k7m4-q9tx is revoked: revoked by bob", ""},
 		{"expired", []step{{state: breakglass.Expired, why: "not approved"}}, exitDenied, "bg-k7m4-q9tx is expired: not approved", ""},
 		{
 			"void is not the end", []step{{state: breakglass.Void, why: "1 of 2 approvals count"}, {state: breakglass.Active}}, exitAllowed, "",
-			"mollyguard: waiting for bg-k7m4-q9tx: 1 of 2 approvals count, until 04:50\n",
+			"mollyguard: waiting for bg-k7m4-q9tx: 1 of 2 approvals count, until 04:50 CET\n",
 		},
 		{
 			"an outage passes", []step{pending, down, down, {state: breakglass.Active}}, exitAllowed, "",
-			"mollyguard: waiting for bg-k7m4-q9tx: 0 of 1 approvals, until 04:50\nmollyguard: bg-k7m4-q9tx cannot be looked at (connection refused), trying again\n",
+			"mollyguard: waiting for bg-k7m4-q9tx: 0 of 1 approvals, until 04:50 CET\nmollyguard: bg-k7m4-q9tx cannot be looked at (connection refused), trying again\n",
 		},
 		{
 			"an outage stays", []step{down}, exitUndecided, "bg-k7m4-q9tx cannot be looked at: connection refused",

@@ -132,3 +132,14 @@ func (s *splitter) backslash() error {
 	s.rest = s.rest[2:]
 	return nil
 }
+
+// plainWord are the characters that mean nothing to a shell.
+const plainWord = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_./:@%+=,"
+
+// quoted is a word as a shell has to be given it.
+func quoted(word string) string {
+	if word != "" && strings.Trim(word, plainWord) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -95,3 +95,21 @@ func FuzzShellWords(f *testing.F) {
 		}
 	})
 }
+
+func TestAQuotedWordIsOneWordAgain(t *testing.T) {
+	for word, want := range map[string]string{
+		"https://mollyguard:9443": "https://mollyguard:9443",
+		"a b":                     "'a b'",
+		"it's":                    `'it'\''s'`,
+		"$(x)":                    "'$(x)'",
+		"":                        "''",
+	} {
+		got := quoted(word)
+		if got != want {
+			t.Errorf("%q: got %s, want %s", word, got, want)
+		}
+		if words, err := shellWords("x " + got); err != nil || len(words) != 2 || words[1] != word {
+			t.Errorf("%s is read as %q, %v", got, words, err)
+		}
+	}
+}

@@ -139,10 +139,17 @@ func (env *surroundings) fate(ctx context.Context, use breakglass.Use) (bool, er
 // approves reads the kind, and what is opened is the resource.
 func (env *surroundings) checkKind(target operation.Reference) error {
 	name, ok := operation.ParseKubernetesRef(target.Ref)
-	if env.cluster == nil || !ok {
+	if !ok {
 		return nil
 	}
 	resource := schema.GroupVersionResource{Group: name.Group, Resource: name.Resource}
+	if env.cluster == nil { // nobody to ask: by the convention that Kubernetes itself guesses by
+		plural, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Group: name.Group, Kind: target.Kind})
+		if target.Kind != "" && plural.Resource != name.Resource {
+			return &breakglass.Refusal{Reason: fmt.Sprintf("%s is not a %s", operation.Printable(target.Ref), operation.Printable(target.Kind))}
+		}
+		return nil
+	}
 	kind, err := env.cluster.mapper.KindFor(resource)
 	switch {
 	case meta.IsNoMatchError(err):

@@ -111,6 +111,38 @@ func TestARefusalIsAskedForByItsDecision(t *testing.T) {
 	says(t, w.mollyguard(t, w.alice, "request", "--for", "01M7YXXACSAD0W17DQYQ0Q5AW5", "--reason", "moved").Stderr, "no Event tells of decision 01M7YXXACSAD0W17DQYQ0Q5AW5")
 }
 
+func TestAGrantIsForTheObjectAndNotForTheWayToIt(t *testing.T) {
+	w := newBreakGlassWorld(t)
+	w.shop(t, "shop", "")
+	w.apply(t, `
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: shop, labels: {env: production}}
+spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+`)
+	// By an older version of the API it is the same object: guarded, and opened once.
+	const old = "/apis/autoscaling/v1/namespaces/shop/horizontalpodautoscalers/web"
+	if got := w.kubectl(t, "delete", "--raw", old); got.ExitCode == 0 {
+		t.Error("an older version of the API is a way round")
+	}
+	handle := w.request(t, "delete", "hpa/web", "--namespace", "shop")
+	w.approve(t, handle)
+	if got := w.kubectl(t, "delete", "--raw", old); got.ExitCode != 0 {
+		t.Errorf("by an older version of the API: %s", got.Stderr)
+	}
+
+	// A grant to delete a pod is none to evict it: a sub-resource is another verb.
+	pod := w.waitForPods(t, "shop", "app=web", 1)[0]
+	handle = w.request(t, "delete", "pod", pod, "--namespace", "shop")
+	w.approve(t, handle)
+	eviction := writeText(t, t.TempDir(), "eviction.json", `{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"`+pod+`","namespace":"shop"}}`)
+	evicted := w.kubectl(t, "create", "--raw", "/api/v1/namespaces/shop/pods/"+pod+"/eviction", "-f", eviction)
+	if evicted.ExitCode == 0 {
+		t.Error("a grant to delete evicted")
+	}
+	says(t, evicted.Stderr, handle+": it is for delete, not for evict")
+}
+
 func TestWhatIsAskedForIsWhatIsShownAndOpened(t *testing.T) {
 	w := newBreakGlassWorld(t)
 	w.shop(t, "shop", "env: production")

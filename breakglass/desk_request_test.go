@@ -239,3 +239,32 @@ func TestAHandleThatIsTakenIsNotAskedForAgain(t *testing.T) {
 		t.Errorf("asking under the handle of somebody's token: %v", err)
 	}
 }
+
+func TestNobodyAsksWithoutEnd(t *testing.T) {
+	o := newOffice(t, nil)
+	ask := func(n int) error {
+		p := proposal(web)
+		p.Subject = fmt.Sprintf("system:serviceaccount:shop:robot-%d", n) // whoever it is for
+		view, err := o.Request(t.Context(), person(alice), p)
+		if err == nil {
+			o.judge(alice, view.ID(), breakglass.Deny) // and though it is taken back
+		}
+		return err
+	}
+	refused := 0
+	for n := range 40 {
+		var refusal *breakglass.Refusal
+		if err := ask(n); errors.As(err, &refusal) {
+			refused++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d of 40 requests at once were refused, want 10", refused)
+	}
+	o.clock.add(2 * time.Minute)
+	if err := ask(41); err != nil {
+		t.Errorf("two minutes later: %v", err)
+	}
+}

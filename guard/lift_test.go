@@ -188,3 +188,33 @@ func TestAUseThatIsNotRecordedIsRefused(t *testing.T) {
 		t.Errorf("decision (-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatDoesSeveralThingsIsHeldToEach(t *testing.T) {
+	byVerb := evaluator(func(op *operation.Operation) ([]operation.Violation, error) {
+		return []operation.Violation{violation("no-"+string(op.Verb), "")}, nil
+	})
+	c := &counter{}
+	c.pass("bg-1", 1, nil)
+	both := deleteWeb(func(op *operation.Operation) {
+		op.Verb, op.Also = operation.ScaleToZero, []operation.Verb{operation.Unprotect}
+	})
+	g := newGuard(t, guard.Options{
+		Evaluator: byVerb, BreakGlass: c,
+		Enforcement: []guard.EnforcementRule{{Policies: []string{"no-scale-to-zero"}, Action: operation.EnforceWarn}},
+	})
+	d := g.Decide(t.Context(), both)
+	var got []string
+	for _, v := range d.Violations {
+		got = append(got, v.Policy+" "+string(v.Enforcement))
+	}
+	if diff := cmp.Diff([]string{"no-scale-to-zero warn", "no-unprotect deny"}, got); diff != "" {
+		t.Errorf("violations (-want +got):\n%s", diff)
+	}
+	if d.Outcome != operation.OutcomeWarn || d.Grant != "bg-1" || len(c.taken) != 1 {
+		t.Errorf("outcome %s with grant %q, taken %v: the warning of one must not let the other through without its grant", d.Outcome, d.Grant, c.taken)
+	}
+	without := newGuard(t, guard.Options{Evaluator: byVerb, Enforcement: []guard.EnforcementRule{{Policies: []string{"no-scale-to-zero"}, Action: operation.EnforceWarn}}})
+	if d := without.Decide(t.Context(), both); d.Outcome != operation.OutcomeDeny {
+		t.Errorf("without a grant: %s", d.Outcome)
+	}
+}

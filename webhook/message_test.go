@@ -106,6 +106,39 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 `,
 		},
 		{
+			"a request that waits already, at a server's API",
+			operation.Decision{
+				ID: "01D", Verb: operation.Empty, Also: []operation.Verb{operation.Unprotect}, Outcome: operation.OutcomeDeny, Target: target,
+				Violations: []operation.Violation{violation}, GrantPending: "bg-k7m4-q9tx", GrantRefused: []string{"bg-k7m4-q9tx: pending: 0 of 1 approvals"},
+			},
+			Advice{BreakGlass: true, Server: "https://guard.example.com:9443"},
+			`Namespace shop: empty refused
+
+  policy    production-delete (high): production must not be deleted
+  grant     bg-k7m4-q9tx: pending: 0 of 1 approvals
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://prod-eu/core/namespaces/shop)
+            if it is, bg-k7m4-q9tx waits for somebody else, who runs this; run yours again then:
+              kubectl mollyguard approve bg-k7m4-q9tx --server https://guard.example.com:9443
+`,
+		},
+		{
+			"several things at once, to be asked for together",
+			operation.Decision{
+				ID: "01D", Verb: operation.Empty, Also: []operation.Verb{operation.Unprotect}, Outcome: operation.OutcomeDeny, Target: target,
+				Violations: []operation.Violation{violation},
+			},
+			Advice{BreakGlass: true, Server: "https://guard.example.com:9443"},
+			`Namespace shop: empty refused
+
+  policy    production-delete (high): production must not be deleted
+  decision  01D
+  next      check that this is the cluster and the object you mean (k8s://prod-eu/core/namespaces/shop)
+            if it is, ask for a grant, which somebody else has to approve, and run this again then:
+              kubectl mollyguard request empty,unprotect k8s://prod-eu/core/namespaces/shop --server https://guard.example.com:9443 --reason 'why'
+`,
+		},
+		{
 			"a name that cannot be pasted",
 			operation.Decision{
 				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny,
@@ -159,6 +192,17 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhatToDoNextIsNeverCutOff(t *testing.T) {
+	d := operation.Decision{
+		ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: operation.Reference{Ref: "k8s://c/core/namespaces/shop", Kind: "Namespace", Name: "shop"},
+		Violations: []operation.Violation{{Policy: "p", Severity: operation.High, Enforcement: operation.EnforceDeny, Message: strings.Repeat("m", 10_000)}},
+	}
+	got := Message(d, Advice{BreakGlass: true, Help: "ask #platform"})
+	if len(got) > maxMessage || !strings.Contains(got, "kubectl mollyguard request delete k8s://c/core/namespaces/shop --reason 'why'") || !strings.HasSuffix(got, "ask #platform\n") {
+		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-200:])
 	}
 }
 

@@ -129,7 +129,7 @@ func tell(ctx context.Context, out io.Writer, at addresses, caPath string) error
 // people is nil if nobody may ask there.
 type addresses struct {
 	admission, status, people net.Addr
-	// callSecret is what only the API server is told.
+	// callSecret ends the path by which the API server is known.
 	callSecret string
 }
 
@@ -250,7 +250,7 @@ func printRecords(w io.Writer, path string) error {
 		}
 		text := summary(record.Decision)
 		if record.Event != "" {
-			text = fmt.Sprintf("break glass: %s %s %s: %s", record.Grant, record.Event, record.Actor.Name, record.Text)
+			text = strings.TrimSuffix(fmt.Sprintf("break glass: %s %s %s: %s", record.Grant, record.Event, record.Actor.Name, record.Text), ": ")
 		}
 		fmt.Fprintf(w, "  %s  %s\n", record.ID, text)
 	}

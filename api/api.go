@@ -35,7 +35,7 @@ type Desk interface {
 	View(ctx context.Context, id string) (breakglass.View, error)
 	// List returns the newest cases.
 	List(ctx context.Context) ([]breakglass.View, error)
-	// Token returns a grant in portable form, for its subject alone.
+	// Token returns a grant in portable form, for its subject and who asked for it.
 	Token(ctx context.Context, actor operation.Actor, id string) (operation.Secret, error)
 	// Import keeps a grant that another issuer made, from its token.
 	Import(ctx context.Context, actor operation.Actor, token operation.Secret) (breakglass.View, error)

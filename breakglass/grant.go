@@ -120,10 +120,17 @@ func (c Case) Subject() string {
 	return ""
 }
 
-// stopped reports whether somebody denied or revoked it.
-func (c Case) stopped() bool {
-	return slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve })
+// stop returns the verdict that ended it, if somebody denied or revoked it.
+func (c Case) stop() (v Verdict, stopped bool) {
+	i := slices.IndexFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve })
+	if i < 0 {
+		return Verdict{}, false
+	}
+	return c.Verdicts[i], true
 }
+
+// ended reports whether the time to use a grant is over.
+func (g Grant) ended(now time.Time) bool { return !now.Before(g.Expires.Add(Leeway)) }
 
 // used counts the uses that were not given back.
 func (c Case) used() int {

@@ -40,7 +40,7 @@ func (d *Desk) Settle(ctx context.Context, id string) (View, error) {
 
 // issue makes the grant of a case if it is approved and has none.
 func (d *Desk) issue(ctx context.Context, c Case, now time.Time) (Case, error) {
-	if c.Request == nil || c.Grant != nil || c.stopped() || d.over(c, now) {
+	if _, stopped := c.stop(); stopped || c.Request == nil || c.Grant != nil || d.over(c, now) {
 		return c, nil
 	}
 	r := *c.Request

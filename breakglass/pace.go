@@ -2,6 +2,7 @@ package breakglass
 
 import (
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -23,10 +24,9 @@ type pace struct {
 	people map[string]*rate.Limiter
 }
 
-func (p *pace) allow(d *Desk, person string) bool {
+func (p *pace) allow(now time.Time, person string) bool {
 	p.lock.Lock()
 	defer p.lock.Unlock()
-	now := d.now()
 	limiter := p.people[person]
 	if limiter == nil {
 		if p.people == nil {

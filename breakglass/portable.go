@@ -8,7 +8,7 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 )
 
-// Token returns a grant in portable form, for its subject alone. A *Refusal says
+// Token returns a grant in portable form, for its subject and who asked for it. A *Refusal says
 // why there is none.
 func (d *Desk) Token(ctx context.Context, actor operation.Actor, id string) (operation.Secret, error) {
 	v, err := d.Settle(ctx, id)

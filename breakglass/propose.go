@@ -76,8 +76,8 @@ func (d *Desk) complete(r *Request) {
 	}
 }
 
-// CheckRequest returns a *Refusal if a request may not be made. It changes
-// nothing.
+// CheckRequest returns a *Refusal if a request may not be made. It keeps nothing,
+// but counts towards how often its requester may ask.
 func (d *Desk) CheckRequest(ctx context.Context, r Request) error {
 	if err := r.Check(); err != nil {
 		return &Refusal{err.Error()}
@@ -112,7 +112,7 @@ func (d *Desk) CheckRequest(ctx context.Context, r Request) error {
 	if err := d.checkOpen(ctx, r); err != nil {
 		return err
 	}
-	if !d.pace.allow(d, d.people.person(r.Requester.Name)) {
+	if !d.pace.allow(now, d.people.person(r.Requester.Name)) {
 		return &Refusal{fmt.Sprintf("too many requests of yours: at most %d at once and %d an hour", requestBurst, requestsPerHour)}
 	}
 	answer, err := d.demands(ctx, StageRequest, r, "", true, nil, now)
@@ -141,7 +141,8 @@ func (d *Desk) checkOpen(ctx context.Context, r Request) error {
 	}
 	now, open := d.now(), 0
 	for _, c := range cases {
-		if c.Request != nil && c.Request.Requester.Name == r.Requester.Name && !d.over(c, now) && !c.stopped() {
+		_, stopped := c.stop()
+		if c.Request != nil && c.Request.Requester.Name == r.Requester.Name && !d.over(c, now) && !stopped {
 			open++
 		}
 	}

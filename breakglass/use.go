@@ -229,10 +229,10 @@ func (d *Desk) take(ctx context.Context, g Grant, op *operation.Operation, decis
 		}
 		c.Grant = &g
 		now := d.now()
-		if i := slices.IndexFunc(c.Verdicts, func(v Verdict) bool { return v.Kind != Approve }); i >= 0 {
-			return &Refusal{g.ID + ": " + said(c.Verdicts[i])}
+		if v, stopped := c.stop(); stopped {
+			return &Refusal{g.ID + ": " + said(v)}
 		}
-		if !now.Before(g.Expires.Add(Leeway)) {
+		if g.ended(now) {
 			return &Refusal{g.ID + ": " + usableUntil(g)}
 		}
 		if slices.ContainsFunc(c.Uses, func(u Use) bool { return u.repeats(op, now) }) {

@@ -80,16 +80,11 @@ func (s Standing) line() string {
 // look without an operation at hand.
 func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, now time.Time) (Standing, error) {
 	s := Standing{State: Pending, Needed: 1, Left: max(c.Scope().Objects-c.used(), 0)}
-	for _, v := range c.Verdicts {
-		switch v.Kind {
-		case Deny:
+	if v, stopped := c.stop(); stopped {
+		s.State, s.Why = Revoked, said(v)
+		if v.Kind == Deny {
 			s.State = Denied
-		case Revoke:
-			s.State = Revoked
-		default:
-			continue
 		}
-		s.Why = said(v)
 		if used := c.used(); used > 0 {
 			s.Why += fmt.Sprintf(" (after %d of %d uses)", used, c.Scope().Objects)
 		}
@@ -203,7 +198,7 @@ func weighImported(c Case, s Standing, now time.Time) Standing {
 // said in it: then nobody needs to be asked.
 func (d *Desk) over(c Case, now time.Time) bool {
 	if c.Grant != nil {
-		return !now.Before(c.Grant.Expires.Add(Leeway))
+		return c.Grant.ended(now)
 	}
 	// A grant that was approved in time may be issued late, after an outage.
 	approved := slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Kind == Approve })
@@ -234,7 +229,7 @@ func weighTimes(s *Standing, g Grant, c Case, now time.Time) {
 	case now.Before(g.NotBefore.Add(-Leeway)):
 		s.State, s.Until = Scheduled, g.NotBefore
 		s.Why = "not before " + g.NotBefore.UTC().Format(time.RFC3339)
-	case !now.Before(g.Expires.Add(Leeway)):
+	case g.ended(now):
 		s.State, s.Why = Expired, usableUntil(g)
 	case s.Left == 0:
 		s.State, s.Why = Used, usedUp(c)

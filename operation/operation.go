@@ -206,6 +206,10 @@ func KubernetesRef(cluster, group, resource, namespace, name string) string {
 	return ref + name
 }
 
+// KubernetesCredential is where in userInfo.extra the API server puts the id of the
+// credential in use (KEP-4193; k8s.io/apiserver pkg/authentication/user).
+const KubernetesCredential = "authentication.kubernetes.io/credential-id"
+
 // KubernetesName is a canonical Kubernetes name in its parts. Group is empty for
 // core, Namespace for a cluster-scoped object.
 type KubernetesName struct{ Cluster, Group, Resource, Namespace, Name string }

@@ -224,7 +224,7 @@ func (h *CasesHandler) judgeOf(ctx context.Context, r *admissionv1.AdmissionRequ
 // actor is the caller, the way reviews of other objects have it.
 func (h *CasesHandler) actor(info authenticationv1.UserInfo) operation.Actor {
 	u := user{name: info.Username, uid: info.UID, groups: info.Groups}
-	if values := info.Extra[CredentialKey]; len(values) > 0 {
+	if values := info.Extra[operation.KubernetesCredential]; len(values) > 0 {
 		u.credential = values[0]
 	}
 	return h.Reviewer.mapper.actor(&request{user: u})

@@ -99,7 +99,7 @@ func aCase(resource string, object []byte, edits ...func(*admissionv1.AdmissionR
 		UID: "u-1", Operation: admissionv1.Create, Resource: metav1.GroupVersionResource{Group: "mollyguard.dev", Version: "v1alpha1", Resource: resource},
 		UserInfo: authenticationv1.UserInfo{
 			Username: caseAlice.Name, UID: caseAlice.UID, Groups: []string{"system:authenticated", "dev"},
-			Extra: map[string]authenticationv1.ExtraValue{CredentialKey: {caseAlice.Credential}},
+			Extra: map[string]authenticationv1.ExtraValue{operation.KubernetesCredential: {caseAlice.Credential}},
 		},
 		Object: runtime.RawExtension{Raw: object},
 	}

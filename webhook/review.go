@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // review is what the guard needs of an AdmissionReview (admission.k8s.io/v1).
@@ -80,10 +82,6 @@ type replicas struct {
 
 // oddReplicas is how object.odd names a spec.replicas that is no number.
 const oddReplicas = "spec.replicas"
-
-// CredentialKey is where the API server puts the id of the credential in use
-// (KEP-4193; k8s.io/apiserver pkg/authentication/user).
-const CredentialKey = "authentication.kubernetes.io/credential-id"
 
 // BreakGlassKey is where a break-glass token or handle is presented: an annotation
 // of the object, or a key of userInfo.extra.
@@ -242,7 +240,7 @@ func (s *scanner) user(u *user) error {
 
 func (s *scanner) extra(u *user, key string) error {
 	switch key {
-	case CredentialKey:
+	case operation.KubernetesCredential:
 		var values []string
 		err := s.texts(&values)
 		if len(values) > 0 {

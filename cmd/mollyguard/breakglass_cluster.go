@@ -34,10 +34,6 @@ const (
 	settleInterval = 250 * time.Millisecond
 )
 
-// credentialExtra is where the API server puts the id of the credential in use
-// (KEP-4193; k8s.io/apiserver pkg/authentication/user).
-const credentialExtra = "authentication.kubernetes.io/credential-id"
-
 // clusterDesk speaks to the API server alone, with the user's own rights: what
 // they ask and say are objects that the webhook judges, and what a case is worth
 // is what the server has written into its status.
@@ -114,7 +110,7 @@ func (d *clusterDesk) whoAmI(ctx context.Context) (operation.Actor, error) {
 	if strings.HasPrefix(user.Username, "system:") { // agents only the server knows
 		actor.Kind = operation.Service
 	}
-	if ids := user.Extra[credentialExtra]; len(ids) > 0 {
+	if ids := user.Extra[operation.KubernetesCredential]; len(ids) > 0 {
 		actor.Credential = ids[0]
 	}
 	return actor, nil

@@ -113,6 +113,16 @@ type connection struct {
 	events typedcorev1.EventsGetter
 }
 
+// open finds the desk for a command that names no place, once it is known that the
+// output can be written.
+func (o *connectOptions) open(cmd *cobra.Command, c console, out output) (connection, error) {
+	if err := out.check(); err != nil {
+		return connection{}, err
+	}
+	o.complete(cmd)
+	return o.connect(c, place{})
+}
+
 // connect finds the desk. It asks nobody yet.
 func (o connectOptions) connect(c console, p place) (connection, error) {
 	if o.server != "" {

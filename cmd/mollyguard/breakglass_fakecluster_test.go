@@ -20,6 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // fakeCluster speaks the Kubernetes API as far as these commands do: discovery,
@@ -42,7 +44,7 @@ func startCluster(t *testing.T) *fakeCluster {
 		objects: map[string]*unstructured.Unstructured{},
 		user: authenticationv1.UserInfo{
 			Username: alice().Name, UID: "u1", Groups: []string{"sre", "system:authenticated"},
-			Extra: map[string]authenticationv1.ExtraValue{credentialExtra: {"X509SHA256=ab"}},
+			Extra: map[string]authenticationv1.ExtraValue{operation.KubernetesCredential: {"X509SHA256=ab"}},
 		},
 		admit: func(*unstructured.Unstructured) *metav1.Status { return nil },
 	}

@@ -35,11 +35,7 @@ func newJudge(c console, kind breakglass.VerdictKind, short, long string) *cobra
 		Long:  long,
 		Args:  handleArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			o.complete(cmd)
-			desk, err := o.connect(c, place{})
+			desk, err := o.open(cmd, c, out)
 			if err != nil {
 				return err
 			}

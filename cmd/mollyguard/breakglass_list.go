@@ -20,11 +20,7 @@ func newList(c console) *cobra.Command {
 		Long:  "List requests and grants that something can still come of, newest first.",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			o.complete(cmd)
-			desk, err := o.connect(c, place{})
+			desk, err := o.open(cmd, c, out)
 			if err != nil {
 				return err
 			}

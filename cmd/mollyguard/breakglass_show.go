@@ -18,11 +18,7 @@ func newShow(c console) *cobra.Command {
 		Short: "Show all about a request or a grant",
 		Args:  handleArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			o.complete(cmd)
-			desk, err := o.connect(c, place{})
+			desk, err := o.open(cmd, c, out)
 			if err != nil {
 				return err
 			}

@@ -309,7 +309,7 @@ func ownName(clients kubernetes.Interface) func(ctx context.Context) (webhook.Se
 			return webhook.Self{}, err
 		}
 		user := review.Status.UserInfo
-		self := webhook.Self{Name: user.Username, Credentialed: len(user.Extra[webhook.CredentialKey]) > 0}
+		self := webhook.Self{Name: user.Username, Credentialed: len(user.Extra[operation.KubernetesCredential]) > 0}
 		known.Store(&self)
 		return self, nil
 	}

@@ -74,8 +74,9 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeader         = 64 << 10
 	// drainTimeout is for requests in flight when the server stops, which take no
-	// longer than timeoutSeconds usually is. Two servers and the longest
-	// shutdownDelay stay within the 30 s that Kubernetes gives a pod: 15 + 2 × 6 s.
+	// longer than timeoutSeconds usually is. Servers drain at the same time, and with
+	// the longest shutdownDelay stay within the 30 s that Kubernetes gives a pod:
+	// 15 + 6 s.
 	drainTimeout = 6 * time.Second
 )
 

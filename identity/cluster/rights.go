@@ -103,7 +103,7 @@ func (r *Rights) ask(ctx context.Context, actor operation.Actor, attributes auth
 		spec.Groups = append(spec.Groups, authenticated)
 	}
 	if actor.Credential != "" {
-		spec.Extra = map[string]authorizationv1.ExtraValue{credentialKey: {actor.Credential}}
+		spec.Extra = map[string]authorizationv1.ExtraValue{operation.KubernetesCredential: {actor.Credential}}
 	}
 	answer, err := r.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{Spec: spec}, metav1.CreateOptions{})
 	if err != nil {

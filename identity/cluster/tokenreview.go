@@ -20,10 +20,6 @@ import (
 // askTimeout is how long the API server has for one answer.
 const askTimeout = 5 * time.Second
 
-// credentialKey is where the API server puts the id of the credential in use
-// (KEP-4193; k8s.io/apiserver pkg/authentication/user).
-const credentialKey = "authentication.kubernetes.io/credential-id"
-
 // TokenReview takes the tokens that the API server takes
 // (https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/).
 // It may be used concurrently.
@@ -91,7 +87,7 @@ func (t *TokenReview) actor(user authenticationv1.UserInfo) operation.Actor {
 		Identity: operation.Identity{Name: user.Username, Kind: t.kindOf(user.Username)},
 		UID:      user.UID, Groups: user.Groups,
 	}
-	if ids := user.Extra[credentialKey]; len(ids) > 0 {
+	if ids := user.Extra[operation.KubernetesCredential]; len(ids) > 0 {
 		actor.Credential = ids[0]
 	}
 	return actor

@@ -54,11 +54,11 @@ func (f *Finding) tidy() {
 // and those presented with it. severity is of the worst violation to be lifted.
 // It uses nothing up. An error means that it could not be told.
 func (d *Desk) Find(ctx context.Context, op *operation.Operation, severity operation.Severity) (Finding, error) {
-	cases, err := d.store.CasesOf(ctx, op.Actor.Name)
+	cases, err := d.casesOf(ctx, op)
 	if err != nil {
 		return Finding{}, fmt.Errorf("look for grants: %w", err)
 	}
-	now := d.now()
+	now := d.timeOf(op)
 	var found Finding
 	var undecided []error
 	for _, c := range cases {
@@ -80,6 +80,44 @@ func (d *Desk) Find(ctx context.Context, op *operation.Operation, severity opera
 	found.tidy()
 	slices.SortStableFunc(found.Passes, func(a, b Pass) int { return b.Grant.Approvals - a.Grant.Approvals })
 	return found, nil
+}
+
+// casesOf are the cases of the operation's actor and, where the surface vouches for
+// who acts through it, of those.
+func (d *Desk) casesOf(ctx context.Context, op *operation.Operation) ([]Case, error) {
+	var all []Case
+	for _, name := range actors(op) {
+		cases, err := d.store.CasesOf(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, cases...)
+	}
+	return all, nil
+}
+
+// maxDelegation is how many of those who act through an actor are asked about.
+const maxDelegation = 8
+
+// actors are the names whose grants are good for an operation.
+func actors(op *operation.Operation) []string {
+	names := []string{op.Actor.Name}
+	for _, name := range op.Origin.Delegation {
+		if len(names) <= maxDelegation && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// timeOf is as of when grants are weighed: now, or when the operation happened if
+// that is over.
+func (d *Desk) timeOf(op *operation.Operation) time.Time {
+	now := d.now()
+	if op.Phase != operation.Requested && !op.Time.IsZero() && op.Time.Before(now) {
+		return op.Time
+	}
+	return now
 }
 
 func (d *Desk) considerPresented(ctx context.Context, found *Finding, own []Case, presented operation.Secret, op *operation.Operation, severity operation.Severity, now time.Time) error {
@@ -171,7 +209,7 @@ func (d *Desk) consider(ctx context.Context, found *Finding, c Case, op *operati
 // opens weighs a case for an operation, and says why it does not let it through,
 // or "".
 func (d *Desk) opens(ctx context.Context, c Case, op *operation.Operation, severity operation.Severity, now time.Time) (s Standing, why string, err error) {
-	if c.Subject() != op.Actor.Name {
+	if !slices.Contains(actors(op), c.Subject()) {
 		return s, "it is somebody else's", nil
 	}
 	// What the operation has used already is no use that it lacks.
@@ -228,7 +266,7 @@ func (d *Desk) take(ctx context.Context, g Grant, op *operation.Operation, decis
 			return fmt.Errorf("count uses of %s: %w", g.ID, err)
 		}
 		c.Grant = &g
-		now := d.now()
+		now := d.timeOf(op)
 		if v, stopped := c.stop(); stopped {
 			return &Refusal{g.ID + ": " + said(v)}
 		}

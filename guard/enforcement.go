@@ -18,7 +18,10 @@ type EnforcementRule struct {
 	// target has no namespace, except that a Namespace counts as its own.
 	Namespaces []string
 	Actors     []string
-	Action     operation.Enforcement
+	// Surfaces are surfaces, Projects patterns for ids of cloud projects.
+	Surfaces []operation.Surface
+	Projects []string
+	Action   operation.Enforcement
 }
 
 type enforcement []enforcementRule
@@ -26,6 +29,8 @@ type enforcement []enforcementRule
 type enforcementRule struct {
 	policies           []string
 	namespaces, actors patterns
+	surfaces           []operation.Surface
+	projects           patterns
 	action             operation.Enforcement
 }
 
@@ -41,7 +46,14 @@ func newEnforcement(rules []EnforcementRule) (enforcement, error) {
 		errs = append(errs, err)
 		actors, err := newPatterns(field+".actors", rule.Actors)
 		errs = append(errs, err)
-		list = append(list, enforcementRule{rule.Policies, namespaces, actors, rule.Action})
+		for j, surface := range rule.Surfaces {
+			if !slices.Contains(surface.Values(), string(surface)) {
+				errs = append(errs, fmt.Errorf("%s.surfaces[%d]: %q is not one of %v", field, j, surface, surface.Values()))
+			}
+		}
+		projects, err := newPatterns(field+".projects", rule.Projects)
+		errs = append(errs, err)
+		list = append(list, enforcementRule{rule.Policies, namespaces, actors, rule.Surfaces, projects, rule.Action})
 	}
 	return list, errors.Join(errs...)
 }
@@ -54,7 +66,9 @@ func (e enforcement) of(policy string, op *operation.Operation) operation.Enforc
 	for _, rule := range e {
 		if (len(rule.policies) == 0 || slices.Contains(rule.policies, policy)) &&
 			(len(rule.namespaces) == 0 || rule.namespaces.match(namespace)) &&
-			(len(rule.actors) == 0 || rule.actors.match(op.Actor.Name)) {
+			(len(rule.actors) == 0 || rule.actors.match(op.Actor.Name)) &&
+			(len(rule.surfaces) == 0 || slices.Contains(rule.surfaces, op.Surface)) &&
+			(len(rule.projects) == 0 || rule.projects.match(op.Target.Project)) {
 			return rule.action
 		}
 	}

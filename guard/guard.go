@@ -120,13 +120,16 @@ func New(opts Options) (*Guard, error) {
 
 // Decide judges an operation and records the decision before returning it.
 //
+// What has happened already cannot be denied any more: where policies would have
+// denied it and no grant lifts that, the outcome is alert.
+//
 // It always returns a decision. One that could not be reached has the outcome
 // undecided and says why in Error; so has one that would let production be
 // touched but could not be recorded. A refusal that could not be recorded stays
 // a refusal.
 func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.Decision {
 	start := g.now()
-	op.Time = start.UTC().Truncate(time.Millisecond)
+	op.Time = timeOf(&op, start)
 	op.Production = g.production.judge(&op, !g.unknownIsNotProduction)
 
 	violations, err := g.evaluate(ctx, &op, nil)
@@ -134,9 +137,34 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 	if decision.Outcome == operation.OutcomeDeny && g.breakGlass != nil {
 		decision = g.lift(ctx, &op, decision)
 	}
+	decision = afterTheFact(decision)
 	decision = g.record(ctx, decision)
 	g.metrics.observe(decision, g.now().Sub(start))
 	return decision
+}
+
+// timeOf is when an operation is judged, or when it happened if it can only be
+// judged afterwards. What claims to come from the future is judged as of now.
+func timeOf(op *operation.Operation, now time.Time) time.Time {
+	if op.Phase != operation.Requested && !op.Time.IsZero() && op.Time.Before(now) {
+		now = op.Time
+	}
+	return now.UTC().Truncate(time.Millisecond)
+}
+
+// afterTheFact turns a denial of what has happened already into an alert: there is
+// nobody left to deny it to.
+func afterTheFact(d operation.Decision) operation.Decision {
+	if d.Phase == operation.Requested || d.Outcome != operation.OutcomeDeny {
+		return d
+	}
+	d.Outcome = operation.OutcomeAlert
+	for i := range d.Violations {
+		if d.Violations[i].Enforcement == operation.EnforceDeny {
+			d.Violations[i].Enforcement = operation.EnforceAlert
+		}
+	}
+	return d
 }
 
 // evaluate asks the policies about each verb of an operation: one that does several
@@ -185,7 +213,7 @@ func (g *Guard) Assess(ctx context.Context, op operation.Operation) ([]operation
 // Undecidable is the decision on something that could not even be read as an
 // operation: op holds what is known of it. It is recorded like any other.
 func (g *Guard) Undecidable(ctx context.Context, op operation.Operation, cause error) operation.Decision {
-	op.Time = g.now().UTC().Truncate(time.Millisecond)
+	op.Time = timeOf(&op, g.now())
 	if !g.unknownIsNotProduction {
 		op.Production = operation.Production{Is: true, Because: []string{"it could not be read, and unknown counts as production"}}
 	}
@@ -195,12 +223,17 @@ func (g *Guard) Undecidable(ctx context.Context, op operation.Operation, cause e
 }
 
 func (g *Guard) decisionOn(op *operation.Operation, violations []operation.Violation, err error) operation.Decision {
+	id := op.DecisionID
+	if id == "" {
+		id = g.newID(op.Time)
+	}
 	decision := operation.Decision{
-		ID: g.newID(op.Time), Time: op.Time,
+		ID: id, Time: op.Time,
 		Surface: op.Surface, Verb: op.Verb, Also: op.Also, Phase: op.Phase,
 		Actor: op.Actor.Identity, Target: op.Target.Reference,
 		Production: op.Production, Changes: op.Changes, Dependents: op.Dependents,
 		Violations: violations, DryRun: op.DryRun, Unknown: op.Unknown, Source: op.Source,
+		Project: op.Target.Project, Location: op.Target.Location, Origin: op.Origin, Mediation: op.Mediation,
 	}
 	if err != nil {
 		decision.Outcome, decision.Error = operation.OutcomeUndecided, err.Error()

@@ -25,21 +25,37 @@ type ProductionRules struct {
 	// Namespaces and Names are patterns for whole names (Go's RE2 syntax).
 	Namespaces []string
 	Names      []string
+	// Projects are patterns for ids of cloud projects, Ancestors for what they are in:
+	// folders/NUMBER, organizations/NUMBER. Selectors hold for resource manager tags
+	// and for labels of the project too.
+	Projects, Ancestors []string
+	// Never says of which cloud projects nothing is production only because its labels
+	// are not known.
+	Never NeverProduction
 }
+
+// NeverProduction says where what is unknown does not count as production.
+type NeverProduction struct{ Projects, Ancestors []string }
 
 type production struct {
 	wholeCluster                  bool
 	selectors, namespaceSelectors []labels.Selector
 	namespaces, names             patterns
+	projects, ancestors           patterns
+	neverProjects, neverAncestors patterns
 }
 
 func newProduction(rules ProductionRules) (production, error) {
 	p := production{wholeCluster: rules.WholeCluster}
-	var errs [4]error
+	var errs [8]error
 	p.selectors, errs[0] = parseSelectors("production.selectors", rules.Selectors)
 	p.namespaceSelectors, errs[1] = parseSelectors("production.namespaceSelectors", rules.NamespaceSelectors)
 	p.namespaces, errs[2] = newPatterns("production.namespaces", rules.Namespaces)
 	p.names, errs[3] = newPatterns("production.names", rules.Names)
+	p.projects, errs[4] = newPatterns("production.projects", rules.Projects)
+	p.ancestors, errs[5] = newPatterns("production.ancestors", rules.Ancestors)
+	p.neverProjects, errs[6] = newPatterns("production.never.projects", rules.Never.Projects)
+	p.neverAncestors, errs[7] = newPatterns("production.never.ancestors", rules.Never.Ancestors)
 	return p, errors.Join(errs[:]...)
 }
 
@@ -90,7 +106,11 @@ func (p *production) judge(op *operation.Operation, unknownCounts bool) operatio
 	if p.names.match(op.Target.Name) {
 		because = append(because, fmt.Sprintf("name %s is production by name", op.Target.Name))
 	}
-	if p.wholeCluster {
+	because = append(because, p.cloud(op.Target)...)
+	if op.Target.Own {
+		because = append(because, "mollyguard itself guards or sees with it")
+	}
+	if p.wholeCluster && op.Surface == operation.Kubernetes {
 		because = append(because, strings.TrimSpace("the whole cluster is production "+inParentheses(op.Target.Cluster)))
 	}
 	for _, dependents := range op.Dependents {
@@ -98,13 +118,38 @@ func (p *production) judge(op *operation.Operation, unknownCounts bool) operatio
 			because = append(because, fmt.Sprintf("%d production %s would go with it", dependents.Production, dependents.Kind))
 		}
 	}
-	if unknownCounts {
+	if unknownCounts && !p.never(op.Target) {
 		for _, unknown := range op.Unknown {
 			because = append(because, unknown+", and unknown counts as production")
 		}
 	}
 	because = distinct(because)
 	return operation.Production{Is: len(because) > 0, Because: because}
+}
+
+// cloud says why a target is production by what it is in.
+func (p *production) cloud(target operation.Target) []string {
+	if target.Project == "" {
+		return nil
+	}
+	because := matchingOf("tag", p.selectors, target.Tags)
+	if reasons := matching(p.selectors, target.ProjectLabels); len(reasons) > 0 {
+		because = append(because, fmt.Sprintf("project %s has %s", target.Project, strings.Join(reasons, ", ")))
+	}
+	if p.projects.match(target.Project) {
+		because = append(because, fmt.Sprintf("project %s is production by name", target.Project))
+	}
+	for _, ancestor := range target.Ancestors {
+		if p.ancestors.match(ancestor) {
+			because = append(because, ancestor+" is production by name")
+		}
+	}
+	return because
+}
+
+func (p *production) never(target operation.Target) bool {
+	return target.Project != "" && p.neverProjects.match(target.Project) ||
+		slices.ContainsFunc(target.Ancestors, p.neverAncestors.match)
 }
 
 func inParentheses(s string) string {
@@ -116,6 +161,10 @@ func inParentheses(s string) string {
 
 // matching returns the labels that make a selector match, in words.
 func matching(selectors []labels.Selector, set map[string]string) []string {
+	return matchingOf("label", selectors, set)
+}
+
+func matchingOf(what string, selectors []labels.Selector, set map[string]string) []string {
 	var reasons []string
 	for _, selector := range selectors {
 		if !selector.Matches(labels.Set(set)) {
@@ -130,7 +179,7 @@ func matching(selectors []labels.Selector, set map[string]string) []string {
 				parts = append(parts, requirement.String())
 			}
 		}
-		reasons = append(reasons, "label "+strings.Join(parts, ","))
+		reasons = append(reasons, what+" "+strings.Join(parts, ","))
 	}
 	return reasons
 }

@@ -60,7 +60,10 @@ var (
 )
 
 // fileVersion is the version of the layout of the buckets.
-const fileVersion = 1
+const fileVersion = 2
+
+// firstVersion had no tables. A file of it is brought up to date when it is opened.
+const firstVersion = 1
 
 // Open opens the ledger in a file, and makes the file if there is none. A file
 // that another process has, that is damaged, or that a newer version wrote is an
@@ -112,12 +115,15 @@ func openFile(path string, o Options) (_ *bbolt.DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh := false
-	if err := db.View(func(tx *bbolt.Tx) (err error) { fresh, err = check(tx); return err }); err != nil {
+	var found uint32
+	if err := db.View(func(tx *bbolt.Tx) (err error) { found, err = check(tx); return err }); err != nil {
 		return nil, err
 	}
-	if !fresh {
+	switch found {
+	case fileVersion:
 		return db, nil
+	case firstVersion:
+		return db, db.Update(addTables)
 	}
 	if err := db.Update(initialize); err != nil {
 		return nil, err
@@ -128,38 +134,49 @@ func openFile(path string, o Options) (_ *bbolt.DB, err error) {
 // errDamaged is what is wrong with a file that cannot be read.
 var errDamaged = errors.New("not a ledger, or damaged; move it away to begin a new one")
 
-// check reads a whole file, and reports whether it has just been made.
-func check(tx *bbolt.Tx) (fresh bool, err error) {
+// check reads a whole file, and reports its version: 0 if it has just been made.
+func check(tx *bbolt.Tx) (version uint32, err error) {
 	info, err := os.Stat(tx.DB().Path())
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if tx.Size() > info.Size() {
-		return false, fmt.Errorf("%w: cut short", errDamaged)
+		return 0, fmt.Errorf("%w: cut short", errDamaged)
 	}
 	if first, _ := tx.Cursor().First(); first == nil {
-		return true, nil
+		return 0, nil
 	}
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
-		return false, errDamaged
+		return 0, errDamaged
 	}
-	version := meta.Get(keyVersion)
-	if len(version) != 4 {
-		return false, fmt.Errorf("%w: no version", errDamaged)
+	text := meta.Get(keyVersion)
+	if len(text) != 4 {
+		return 0, fmt.Errorf("%w: no version", errDamaged)
 	}
-	if v := binary.BigEndian.Uint32(version); v != fileVersion {
-		return false, fmt.Errorf("it is of version %d, this is a mollyguard that knows version %d", v, fileVersion)
+	version = binary.BigEndian.Uint32(text)
+	if version != fileVersion && version != firstVersion {
+		return 0, fmt.Errorf("it is of version %d, this is a mollyguard that knows version %d", version, fileVersion)
 	}
 	for _, name := range buckets {
 		if tx.Bucket(name) == nil {
-			return false, fmt.Errorf("%w: no bucket %s", errDamaged, name)
+			return 0, fmt.Errorf("%w: no bucket %s", errDamaged, name)
+		}
+	}
+	if version == fileVersion {
+		for _, table := range tables() {
+			if tx.Bucket([]byte(table)) == nil {
+				return 0, fmt.Errorf("%w: no bucket %s", errDamaged, table)
+			}
+		}
+		if err := checkTables(tx); err != nil {
+			return 0, fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
 	if err := errors.Join(checkCases(tx), checkOutbox(tx)); err != nil {
-		return false, fmt.Errorf("%w: %w", errDamaged, err)
+		return 0, fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	return false, nil
+	return version, nil
 }
 
 func initialize(tx *bbolt.Tx) error {
@@ -168,11 +185,20 @@ func initialize(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	meta, err := tx.CreateBucket(bucketMeta)
-	if err != nil {
+	if _, err := tx.CreateBucket(bucketMeta); err != nil {
 		return err
 	}
-	return meta.Put(keyVersion, binary.BigEndian.AppendUint32(nil, fileVersion))
+	return addTables(tx)
+}
+
+// addTables makes a file of the first version one of this version.
+func addTables(tx *bbolt.Tx) error {
+	for _, table := range tables() {
+		if _, err := tx.CreateBucket([]byte(table)); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketMeta).Put(keyVersion, binary.BigEndian.AppendUint32(nil, fileVersion))
 }
 
 // syncFolder makes a new file's name durable; bbolt sees to its content.

@@ -206,7 +206,7 @@ func TestAFileThatIsNotAGoodLedgerIsAnErrorAndIsKept(t *testing.T) {
 			change(t, nil, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("theirs")); return err }), damaged,
 		},
 		"one without a version":     {change(t, good, put("", "meta", "version")), damaged + ": no version"},
-		"one of a newer version":    {change(t, good, put("\x00\x00\x00\x02", "meta", "version")), "it is of version 2, this is a mollyguard that knows version 1"},
+		"one of a newer version":    {change(t, good, put("\x00\x00\x00\x03", "meta", "version")), "it is of version 3, this is a mollyguard that knows version 2"},
 		"one that lacks a bucket":   {change(t, good, deleteAt("outbox")), damaged + ": no bucket outbox"},
 		"one that lacks an age":     {change(t, good, deleteAt("cases-by-age", "")), damaged + ": case bg-test-0000: the indexes do not have it"},
 		"one that lacks a subject":  {change(t, good, deleteAt("cases-by-subject", "")), damaged + ": case bg-test-0000: the indexes do not have it"},
@@ -242,13 +242,13 @@ func TestAFileThatIsNotAGoodLedgerIsAnErrorAndIsKept(t *testing.T) {
 func TestALedgerThatIsNotOpenedIsNotLocked(t *testing.T) {
 	path := newPath(t)
 	newer := change(t, filled(t), func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("meta")).Put([]byte("version"), []byte{0, 0, 0, 2})
+		return tx.Bucket([]byte("meta")).Put([]byte("version"), []byte{0, 0, 0, 3})
 	})
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := ledger.Open(path, ledger.Options{}); err == nil || !strings.Contains(err.Error(), "version 2") {
+		if _, err := ledger.Open(path, ledger.Options{}); err == nil || !strings.Contains(err.Error(), "version 3") {
 			t.Errorf("got %v", err)
 		}
 	}

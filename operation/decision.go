@@ -140,6 +140,13 @@ type Decision struct {
 	// Error says why the outcome is Undecided.
 	Error  string `json:"error"`
 	Source Source `json:"source"`
+
+	// What only some surfaces know is left out by the others.
+
+	Project   string    `json:"project,omitzero"`
+	Location  string    `json:"location,omitzero"`
+	Origin    Origin    `json:"origin,omitzero"`
+	Mediation Mediation `json:"mediation,omitzero"`
 }
 
 // Refused reports whether a door that can refuse must: the operation is denied,

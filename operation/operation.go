@@ -106,15 +106,20 @@ type Operation struct {
 	Surface    Surface      `json:"surface" desc:"where it was seen"`
 	Verb       Verb         `json:"verb" desc:"what it does to the target"`
 	Phase      Phase        `json:"phase" desc:"how far it has come; only a requested operation can be stopped"`
-	Time       time.Time    `json:"time" desc:"when it is judged, RFC 3339"`
+	Time       time.Time    `json:"time" desc:"when it is judged or, if it was seen afterwards, when it happened; RFC 3339"`
 	Actor      Actor        `json:"actor" desc:"who does it"`
+	Origin     Origin       `json:"origin" desc:"where the call came from, as far as the surface tells"`
 	Target     Target       `json:"target" desc:"what it is done to, as it was before the operation"`
 	Production Production   `json:"production" desc:"whether the target or a dependent is production, and because of what"`
 	Changes    []string     `json:"changes" desc:"what would change, in words, where the verb alone does not say it"`
 	Dependents []Dependents `json:"dependents" desc:"what is lost with the target, by kind"`
 	Unknown    []string     `json:"unknown" desc:"what could not be learnt about the target; unknown counts as production"`
 	DryRun     bool         `json:"dry_run" desc:"true if nothing will be persisted"`
+	Mediation  Mediation    `json:"mediation" desc:"whether mollyguard's webhook was asked first; empty where there is none to ask"`
 	Source     Source       `json:"source" desc:"the message that the operation was read from"`
+	// DecisionID is the id of the decision on it, if the message gives one that is the
+	// same whenever it is read; else empty.
+	DecisionID string `json:"-"`
 	// Also are the other verbs of the same request, if it does several things at
 	// once. Policies are asked about each in turn.
 	Also []Verb `json:"-"`
@@ -124,6 +129,26 @@ type Operation struct {
 	// Untrusted says in words why the message cannot be believed to come from the
 	// surface itself, or is empty. It is judged like any other, but uses up no grant.
 	Untrusted string `json:"-"`
+}
+
+// Mediation says whether an operation that was seen after the fact had come by the
+// webhook of the cluster that it was done in.
+type Mediation string
+
+// The mediations. The empty one is of an operation that no webhook guards.
+const (
+	// Mediated: the webhook decided, and the entry has the id of the decision.
+	Mediated Mediation = "mediated"
+	// Unmediated: the webhook should have been asked, and there is no decision.
+	Unmediated Mediation = "unmediated"
+	// FailedOpen: the API server says that the webhook did not answer and that it
+	// went on without (audit annotation failed-open.validating.webhook.admission.k8s.io).
+	FailedOpen Mediation = "failed-open"
+)
+
+// Values lists every Mediation.
+func (Mediation) Values() []string {
+	return []string{"", string(Mediated), string(Unmediated), string(FailedOpen)}
 }
 
 // Verbs lists all that the operation does to its target, Verb first.
@@ -144,9 +169,22 @@ type Actor struct {
 	Credential string   `json:"credential" desc:"id of the credential in use (a certificate's digest, a token's jti), empty if the surface gives none"`
 }
 
+// Origin is where a call came from.
+type Origin struct {
+	IP         string   `json:"ip" desc:"address of the caller, empty if the surface does not tell"`
+	UserAgent  string   `json:"user_agent" desc:"the whole user agent, as the caller wrote it"`
+	Delegation []string `json:"delegation" desc:"who acts through the actor, nearest first: the person behind a service account, as the surface authenticated them"`
+	Reason     string   `json:"reason" desc:"what the caller gave as the reason of the request, empty if nothing"`
+}
+
+// IsZero reports whether nothing is known.
+func (o Origin) IsZero() bool {
+	return o.IP == "" && o.UserAgent == "" && len(o.Delegation) == 0 && o.Reason == ""
+}
+
 // Reference names one object, and is how a target is shown.
 type Reference struct {
-	Ref       string `json:"ref" desc:"canonical name, equal on every surface that sees the object: k8s://CLUSTER/GROUP/RESOURCE[/NAMESPACE]/NAME"`
+	Ref       string `json:"ref" desc:"canonical name, equal on every surface that sees the object: k8s://CLUSTER/GROUP/RESOURCE[/NAMESPACE]/NAME or gcp://SERVICE/PATH"`
 	Kind      string `json:"kind" desc:"kind of the object, such as Deployment"`
 	Namespace string `json:"namespace" desc:"empty for a cluster-scoped object"`
 	Name      string `json:"name" desc:"name of the object"`
@@ -164,6 +202,10 @@ type Target struct {
 	Cluster         string            `json:"cluster" desc:"name of the cluster, as configured"`
 	Project         string            `json:"project" desc:"cloud project or account, empty on Kubernetes"`
 	Location        string            `json:"location" desc:"cloud region or zone, empty on Kubernetes"`
+	Tags            map[string]string `json:"tags" desc:"resource manager tags by short key, the resource's own and inherited; empty on Kubernetes"`
+	ProjectLabels   map[string]string `json:"project_labels" desc:"labels of the cloud project"`
+	Ancestors       []string          `json:"ancestors" desc:"what the project is in, nearest first: folders/NUMBER, organizations/NUMBER"`
+	Own             bool              `json:"own" desc:"true if mollyguard itself guards or sees with it: its webhook configuration, its log sink, its own access"`
 }
 
 // Production says whether something is production, and because of what.
@@ -182,7 +224,9 @@ type Dependents struct {
 
 // Source identifies the message that an operation was read from.
 type Source struct {
-	UID string `json:"uid" desc:"the message's own id: uid of the admission request, insertId of a log entry"`
+	UID  string `json:"uid" desc:"the message's own id: uid of the admission request, insertId of a log entry"`
+	Log  string `json:"log,omitzero" desc:"name of the log that a log entry is in, else empty"`
+	Link string `json:"link,omitzero" desc:"where people find the message, empty if nowhere"`
 }
 
 // Grant is what an approved break-glass grant covers, as policies see it.
@@ -204,6 +248,25 @@ func KubernetesRef(cluster, group, resource, namespace, name string) string {
 		ref += namespace + "/"
 	}
 	return ref + name
+}
+
+// gcpScheme begins canonical names of Google Cloud resources.
+const gcpScheme = "gcp://"
+
+// GCPRef returns the canonical name of a Google Cloud resource: gcp:// and its full
+// resource name (https://cloud.google.com/asset-inventory/docs/asset-names), with the
+// project's id rather than its number, and locations for the zones and regions of a
+// GKE cluster. path has no leading slash.
+func GCPRef(service, path string) string { return gcpScheme + service + "/" + path }
+
+// ParseGCPRef takes apart what GCPRef made; ok is false for any other text.
+func ParseGCPRef(ref string) (service, path string, ok bool) {
+	rest, ok := strings.CutPrefix(ref, gcpScheme)
+	if !ok {
+		return "", "", false
+	}
+	service, path, ok = strings.Cut(rest, "/")
+	return service, path, ok && service != "" && path != "" && !strings.HasSuffix(path, "/")
 }
 
 // KubernetesCredential is where in userInfo.extra the API server puts the id of the

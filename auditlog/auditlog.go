@@ -81,6 +81,9 @@ type Asset struct {
 	// Ancestors are what the project is in, nearest first: folders/NUMBER,
 	// organizations/NUMBER.
 	Ancestors []string `json:"ancestors,omitempty"`
+	// Former are label sets that the resource had within the hour before, newest
+	// first: a label that is taken off just before a delete must not hide it.
+	Former []map[string]string `json:"former,omitempty"`
 }
 
 // Care says what is to be done with an entry.
@@ -111,6 +114,9 @@ type Reading struct {
 	Operation operation.Operation
 	// LongRunning is the operation that goes on after the entry, if there is one.
 	LongRunning LongRunning
+	// Parent is the canonical name of what stands for the target where labels are asked
+	// for, if not the target itself: the GKE cluster of a Kubernetes object.
+	Parent string
 	// NewLabels are the labels that the target will have, if the call sets them; nil
 	// if it does not.
 	NewLabels map[string]string

@@ -148,6 +148,10 @@ func (s Scope) check() []error {
 			(!ok || name.Cluster != s.Audience || name.Namespace != target.Namespace || name.Name != target.Name) {
 			add("scope.targets[%d]: %s is not %s/%s of %s", i, target.Ref, target.Namespace, target.Name, s.Audience)
 		}
+		if _, path, ok := operation.ParseGCPRef(target.Ref); s.Surface == operation.GCP &&
+			(!ok || target.Namespace != "" || target.Name != path[strings.LastIndex(path, "/")+1:]) {
+			add("scope.targets[%d]: %s is not the canonical name of a %s called %s: expected gcp://SERVICE/PATH", i, target.Ref, target.Kind, target.Name)
+		}
 		if slices.ContainsFunc(s.Targets[:i], func(t operation.Reference) bool { return t.Ref == target.Ref }) {
 			add("scope.targets[%d]: %s is there twice", i, target.Ref)
 		}

@@ -49,6 +49,8 @@ type Configuration struct {
 	BreakGlass   BreakGlass   `yaml:"breakGlass"`
 	API          API          `yaml:"api"`
 	Ledger       Ledger       `yaml:"ledger"`
+	Audit        Audit        `yaml:"audit"`
+	Alerts       Alerts       `yaml:"alerts"`
 }
 
 // Production says what production is.
@@ -62,6 +64,19 @@ type Production struct {
 	// Namespaces and Names are patterns for whole names.
 	Namespaces []string `yaml:"namespaces"`
 	Names      []string `yaml:"names"`
+	// Projects are patterns for ids of cloud projects, Ancestors for what projects are
+	// in: folders/NUMBER, organizations/NUMBER. Selectors hold for labels of cloud
+	// resources and projects, and for resource manager tags, too.
+	Projects  []string `yaml:"projects"`
+	Ancestors []string `yaml:"ancestors"`
+	// Never says where nothing is production only because its labels are not known.
+	Never NeverProduction `yaml:"never"`
+}
+
+// NeverProduction has patterns as Production has them.
+type NeverProduction struct {
+	Projects  []string `yaml:"projects"`
+	Ancestors []string `yaml:"ancestors"`
 }
 
 // Policies says which policies judge.
@@ -81,6 +96,8 @@ type Enforcement struct {
 	Policies   []string              `yaml:"policies"`
 	Namespaces []string              `yaml:"namespaces"`
 	Actors     []string              `yaml:"actors"`
+	Surfaces   []operation.Surface   `yaml:"surfaces"`
+	Projects   []string              `yaml:"projects"`
 	Action     operation.Enforcement `yaml:"action"`
 }
 

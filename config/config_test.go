@@ -58,6 +58,13 @@ func TestTheDefaults(t *testing.T) {
 			Address: ":9443", Kubernetes: config.APIKubernetes{Enabled: new(true), Audience: "mollyguard"},
 			OIDC: config.OIDC{UsernameClaim: "sub"},
 		},
+		Audit: config.Audit{
+			Silence:   15 * time.Minute,
+			Heartbeat: config.Heartbeat{Log: "mollyguard-heartbeat", Interval: time.Minute},
+			Assets:    config.Assets{RefreshInterval: time.Hour},
+			OwnNames:  []string{"(.*[-_.])?mollyguard([-_.].*)?"},
+		},
+		Alerts: config.Alerts{UpdateInterval: 10 * time.Second},
 	}
 	if diff := cmp.Diff(want, config.Default()); diff != "" {
 		t.Errorf("Default (-want +got):\n%s", diff)
@@ -257,7 +264,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		// The keys.
 		{
 			"an unknown key", header + "production:\n  selector: [env=prod]\n",
-			[]string{`c.yaml:4: unknown key "selector": known here are names, namespaceSelectors, namespaces, selectors, wholeCluster`},
+			[]string{`c.yaml:4: unknown key "selector": known here are ancestors, names, namespaceSelectors, namespaces, never, projects, selectors, wholeCluster`},
 		},
 		{
 			"a key in the wrong case", header + "production:\n  wholecluster: true\n",
@@ -479,8 +486,8 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		{
 			"several keys at once", header + "clutser: a\nproduction: {selector: []}\nagents: 1\n",
 			[]string{
-				`c.yaml:3: unknown key "clutser": known here are agents, api, apiVersion, breakGlass, certificates, cluster, decisionLog, dryRunEnforcement, enforcement, exempt, help, kind, kubernetes, ledger, policies, production, server`,
-				`c.yaml:4: unknown key "selector": known here are names, namespaceSelectors, namespaces, selectors, wholeCluster`,
+				`c.yaml:3: unknown key "clutser": known here are agents, alerts, api, apiVersion, audit, breakGlass, certificates, cluster, decisionLog, dryRunEnforcement, enforcement, exempt, help, kind, kubernetes, ledger, policies, production, server`,
+				`c.yaml:4: unknown key "selector": known here are ancestors, names, namespaceSelectors, namespaces, never, projects, selectors, wholeCluster`,
 				"c.yaml:5: cannot unmarshal !!int `1` into []string",
 			},
 		},

@@ -56,6 +56,8 @@ func (c *Configuration) complete() {
 
 	or(&c.DecisionLog.Path, "-")
 	c.completeBreakGlass()
+	c.completeAudit()
+	or(&c.Alerts.UpdateInterval, 10*time.Second)
 }
 
 func builtInControlPlane() []string {

@@ -43,6 +43,10 @@ func (c *Configuration) refuseZeros(p *problems) {
 		{"breakGlass.approvalWindow", c.BreakGlass.ApprovalWindow == 0},
 		{"breakGlass.defaultDuration", c.BreakGlass.DefaultDuration == 0},
 		{"breakGlass.maxDuration", c.BreakGlass.MaxDuration == 0},
+		{"audit.silence", c.Audit.Silence == 0},
+		{"audit.assets.refreshInterval", c.Audit.Assets.RefreshInterval == 0},
+		{"audit.heartbeat.interval", c.Audit.Heartbeat.Interval == 0},
+		{"alerts.updateInterval", c.Alerts.UpdateInterval == 0},
 	} {
 		if _, given := find(p.root, number.field); given && number.zero {
 			p.add(number.field, "0 is not possible: leave it out for the default")
@@ -58,11 +62,16 @@ func (c *Configuration) validate(p *problems) {
 	validateSelectors(p, "production.namespaceSelectors", c.Production.NamespaceSelectors)
 	validatePatterns(p, "production.namespaces", c.Production.Namespaces)
 	validatePatterns(p, "production.names", c.Production.Names)
+	validatePatterns(p, "production.projects", c.Production.Projects)
+	validatePatterns(p, "production.ancestors", c.Production.Ancestors)
+	validatePatterns(p, "production.never.projects", c.Production.Never.Projects)
+	validatePatterns(p, "production.never.ancestors", c.Production.Never.Ancestors)
 	validatePatterns(p, "agents", c.Agents)
 	validatePatterns(p, "kubernetes.controlPlane", c.Kubernetes.ControlPlane)
 
 	production := c.Production
-	if !production.WholeCluster && len(production.Selectors)+len(production.NamespaceSelectors)+len(production.Namespaces)+len(production.Names) == 0 &&
+	if !production.WholeCluster && len(production.Selectors)+len(production.NamespaceSelectors)+len(production.Namespaces)+len(production.Names)+
+		len(production.Projects)+len(production.Ancestors) == 0 &&
 		len(c.Policies.Directories) == 0 {
 		p.add("production", "nothing is production, and there are no own policies: this would guard nothing")
 	}
@@ -78,6 +87,12 @@ func (c *Configuration) validate(p *problems) {
 		field := fmt.Sprintf("enforcement[%d]", i)
 		validatePatterns(p, field+".namespaces", rule.Namespaces)
 		validatePatterns(p, field+".actors", rule.Actors)
+		validatePatterns(p, field+".projects", rule.Projects)
+		for j, surface := range rule.Surfaces {
+			if values := surface.Values(); !slices.Contains(values, string(surface)) {
+				p.add(fmt.Sprintf("%s.surfaces[%d]", field, j), "%q is not one of %v", surface, values)
+			}
+		}
 		if values := operation.EnforceDeny.Values(); !slices.Contains(values, string(rule.Action)) {
 			p.add(field+".action", "%q is not one of %v", rule.Action, values)
 		}
@@ -95,6 +110,8 @@ func (c *Configuration) validate(p *problems) {
 	c.validateWebhook(p)
 	c.validateServer(p)
 	c.validateBreakGlass(p)
+	c.validateAudit(p)
+	c.validateAlerts(p)
 }
 
 func (c *Configuration) validateWebhook(p *problems) {

@@ -82,7 +82,7 @@ func TestAPolicyThatCouldSilentlyNotFireIsRefusedWithFileAndLine(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, rego, want string }{
 		{"a misspelt field", rule(`input.tarrget.name == "x"`), `own/own.rego:4: undefined ref: input.tarrget.name: input has no field "tarrget", it has actor,`},
-		{"a misspelt field of a field", rule(`input.target.nmae == "x"`), `own/own.rego:4: undefined ref: input.target.nmae: input.target has no field "nmae", it has annotations,`},
+		{"a misspelt field of a field", rule(`input.target.nmae == "x"`), `own/own.rego:4: undefined ref: input.target.nmae: input.target has no field "nmae", it has ancestors, annotations,`},
 		{"a misspelt field behind a variable", rule("t := input.target\n\tt.nmae == \"x\""), `own/own.rego:5: undefined ref: t.nmae`},
 		{"a misspelt field of the grant", rule(`input.grant.aprovals > 1`), `own/own.rego:4: undefined ref: input.grant.aprovals: input.grant has no field "aprovals", it has approvals, id`},
 		{"a field that only exists in the message", "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": input.target.nam} if input.dry_run\n", "own/own.rego:3: undefined ref: input.target.nam"},
@@ -206,7 +206,7 @@ func TestAMountedConfigMapIsReadOnce(t *testing.T) {
 	for _, p := range set.Policies() {
 		names = append(names, p.Name)
 	}
-	want := []string{"freeze", "production-delete", "production-empty", "production-evict", "production-scale-to-zero", "production-unknown", "production-unprotect"}
+	want := []string{"freeze", "guard-weakened", "production-delete", "production-empty", "production-evict", "production-scale-to-zero", "production-unknown", "production-unmediated", "production-unprotect"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("policies (-want +got):\n%s", diff)
 	}
@@ -279,9 +279,11 @@ _whole(x) := x
 		t.Fatal(err)
 	}
 	const want = `{"actor":{"credential":"","groups":["dev"],"kind":"human","name":"alice","uid":"","via":""},"changes":[],"config":{"max":3,"teams":["a"]},` +
-		`"dependents":[{"count":3,"kind":"Pod","names":["web-1"],"production":1}],"dry_run":false,"grant":{"approvals":2,"id":"g"},"phase":"",` +
-		`"production":{"because":[],"is":false},"source":{"uid":""},"surface":"kubernetes","target":{"annotations":{},"cluster":"","group":"","kind":"",` +
-		`"labels":{"a":"b"},"location":"","name":"whole","namespace":"","namespace_labels":{},"project":"","ref":"","resource":"","uid":""},` +
+		`"dependents":[{"count":3,"kind":"Pod","names":["web-1"],"production":1}],"dry_run":false,"grant":{"approvals":2,"id":"g"},"mediation":"",` +
+		`"origin":{"delegation":[],"ip":"","reason":"","user_agent":""},"phase":"",` +
+		`"production":{"because":[],"is":false},"source":{"link":"","log":"","uid":""},"surface":"kubernetes",` +
+		`"target":{"ancestors":[],"annotations":{},"cluster":"","group":"","kind":"","labels":{"a":"b"},"location":"","name":"whole","namespace":"",` +
+		`"namespace_labels":{},"own":false,"project":"","project_labels":{},"ref":"","resource":"","tags":{},"uid":""},` +
 		`"time":"2026-11-21T03:12:47Z","unknown":[],"verb":"update"}`
 	if len(got) != 1 {
 		t.Fatalf("violations: %+v", got)

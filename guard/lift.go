@@ -67,7 +67,7 @@ func (g *Guard) tryPass(ctx context.Context, op *operation.Operation, denied ope
 			return denied, fmt.Sprintf("%d of the %d approvals that policy %s asks for", pass.Grant.Approvals, v.BreakGlass.Approvals, v.Policy), nil
 		}
 	}
-	if !op.DryRun {
+	if !op.DryRun && op.Phase != operation.Refused && op.Phase != operation.Failed { // what came to nothing uses nothing up
 		var refusal *breakglass.Refusal
 		switch err := pass.Take(ctx, denied.ID); {
 		case errors.As(err, &refusal):

@@ -20,6 +20,8 @@ type intent struct {
 	// is called audience.
 	refs     []operation.KubernetesName
 	audience string
+	// cloud are cloud resources, by their canonical names.
+	cloud []operation.Reference
 	// names are the others that are named.
 	names []typedName
 	// types are for the selectors, or for all.

@@ -228,6 +228,9 @@ func (o requestOptions) intent(args []string) (intent, error) {
 // fromIntent fills in the scope from what somebody wants to do. It is blind if no
 // cluster was asked what is there.
 func (o requestOptions) fromIntent(ctx context.Context, c console, desk connection, i intent, p *breakglass.Proposal) (blind bool, err error) {
+	if len(i.cloud) > 0 {
+		return false, inCloud(ctx, desk, i, p)
+	}
 	p.Scope.Surface, p.Scope.Verbs, p.Scope.Audience = operation.Kubernetes, append([]operation.Verb{i.verb}, i.also...), i.audience
 	cluster := i.audience
 	if desk.server != nil {
@@ -249,6 +252,22 @@ func (o requestOptions) fromIntent(ctx context.Context, c console, desk connecti
 	}
 	p.Scope.Targets, err = r.resolve(ctx, i)
 	return false, err
+}
+
+// inCloud fills in the scope for cloud resources, which the server that watches the
+// audit log keeps grants for. Their names are all that there is: no uid tells one from
+// another that is made under its name.
+func inCloud(ctx context.Context, desk connection, i intent, p *breakglass.Proposal) error {
+	if desk.server == nil {
+		return usageError("say --server URL", "grants for cloud resources are with the server that watches the audit log, not in a cluster")
+	}
+	caller, err := desk.server.WhoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	p.Scope.Surface, p.Scope.Audience = operation.GCP, caller.Audience
+	p.Scope.Verbs, p.Scope.Targets = append([]operation.Verb{i.verb}, i.also...), i.cloud
+	return nil
 }
 
 // unseen takes canonical names as they are, where there is no cluster to look.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,12 @@ func parseTargets(verb string, args []string, namespace string) (intent, error) 
 	}
 	var others []string
 	for _, arg := range args {
+		if strings.HasPrefix(arg, cloudScheme) {
+			if err := i.addCloud(arg); err != nil {
+				return intent{}, err
+			}
+			continue
+		}
 		if !strings.HasPrefix(arg, refScheme) {
 			others = append(others, arg)
 			continue
@@ -43,10 +50,29 @@ func parseTargets(verb string, args []string, namespace string) (intent, error) 
 		i.audience = ref.Cluster
 		i.refs = append(i.refs, ref)
 	}
-	if len(i.refs) > 0 && len(others) == 0 {
+	if len(i.cloud) > 0 && len(i.refs)+len(others) > 0 {
+		return intent{}, errors.New("cloud resources and objects of a cluster are asked for one after the other: a grant is for one place")
+	}
+	if len(i.refs)+len(i.cloud) > 0 && len(others) == 0 {
 		return i, nil
 	}
 	return i, i.addArguments(others)
+}
+
+// cloudScheme begins canonical names of cloud resources.
+const cloudScheme = "gcp://"
+
+func (i *intent) addCloud(arg string) error {
+	_, path, ok := operation.ParseGCPRef(arg)
+	if !ok {
+		return misnamed("%s is not of the form gcp://SERVICE/PATH, as an alert shows it", shown(arg))
+	}
+	target := operation.Reference{Ref: arg, Name: path[strings.LastIndex(path, "/")+1:]}
+	if slices.Contains(i.cloud, target) {
+		return fmt.Errorf("%s is there twice", shown(arg))
+	}
+	i.cloud = append(i.cloud, target)
+	return nil
 }
 
 // dotless are the API groups without a dot in their name. All others are domains

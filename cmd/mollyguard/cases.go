@@ -129,7 +129,7 @@ func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 
 // fate looks whether the object of a use is gone.
 func (env *surroundings) fate(ctx context.Context, use breakglass.Use) (bool, error) {
-	if env.cluster == nil {
+	if _, ok := operation.ParseKubernetesRef(use.Target.Ref); !ok || env.cluster == nil {
 		return false, breakglass.ErrNotFound
 	}
 	return env.cluster.lookup.Gone(ctx, use.Target)

@@ -100,14 +100,20 @@ const MaxOperations = 20
 
 // Operation is one operation of an incident: the decision on it, in short.
 type Operation struct {
-	Decision   string                 `json:"decision"`
-	Time       time.Time              `json:"time"`
-	Verb       operation.Verb         `json:"verb"`
-	Phase      operation.Phase        `json:"phase"`
-	Outcome    operation.Outcome      `json:"outcome"`
-	Severity   operation.Severity     `json:"severity"`
-	Target     operation.Reference    `json:"target"`
-	Location   string                 `json:"location,omitzero"`
+	Decision string         `json:"decision"`
+	Time     time.Time      `json:"time"`
+	Verb     operation.Verb `json:"verb"`
+	// Also are the other verbs of the same request.
+	Also     []operation.Verb    `json:"also,omitempty"`
+	Phase    operation.Phase     `json:"phase"`
+	Outcome  operation.Outcome   `json:"outcome"`
+	Severity operation.Severity  `json:"severity"`
+	Target   operation.Reference `json:"target"`
+	Project  string              `json:"project,omitzero"`
+	Location string              `json:"location,omitzero"`
+	// Production reports whether the target or a dependent is production, Because
+	// because of what.
+	Production bool                   `json:"production,omitzero"`
 	Because    []string               `json:"because,omitempty"`
 	Changes    []string               `json:"changes,omitempty"`
 	Dependents []operation.Dependents `json:"dependents,omitempty"`
@@ -174,13 +180,15 @@ const (
 	Undecodable TroubleKind = "undecodable"
 	// Unlabelled: the labels of resources cannot be refreshed.
 	Unlabelled TroubleKind = "unlabelled"
+	// Undelivered: a sink does not take alerts. The Deliverer tells it to the others.
+	Undelivered TroubleKind = "undelivered"
 )
 
 // Values lists every TroubleKind.
 func (TroubleKind) Values() []string {
 	return []string{
 		string(Silence), string(Gap), string(Missing), string(Forbidden), string(Exhausted), string(Unreachable),
-		string(Undecodable), string(Unlabelled),
+		string(Undecodable), string(Unlabelled), string(Undelivered),
 	}
 }
 

@@ -100,7 +100,7 @@ func openFile(path string, o Options) (_ *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
+			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 		if err != nil && db != nil {
 			_ = db.Close() // gives the lock back; the error to tell is the first
@@ -110,7 +110,7 @@ func openFile(path string, o Options) (_ *bbolt.DB, err error) {
 		Timeout: lockTimeout, MaxSize: o.MaxBytes, FreelistType: bbolt.FreelistMapType, NoStatistics: true,
 	})
 	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err != nil {
 		return nil, err
@@ -131,8 +131,9 @@ func openFile(path string, o Options) (_ *bbolt.DB, err error) {
 	return db, syncFolder(filepath.Dir(path))
 }
 
-// errDamaged is what is wrong with a file that cannot be read.
-var errDamaged = errors.New("not a ledger, or damaged; move it away to begin a new one")
+// ErrDamaged is what is wrong with a file that cannot be read. Repair takes over what
+// can be.
+var ErrDamaged = errors.New("not a ledger, or damaged: start again with --repair, which keeps the file aside and goes on with what can be read of it")
 
 // check reads a whole file, and reports its version: 0 if it has just been made.
 func check(tx *bbolt.Tx) (version uint32, err error) {
@@ -141,18 +142,18 @@ func check(tx *bbolt.Tx) (version uint32, err error) {
 		return 0, err
 	}
 	if tx.Size() > info.Size() {
-		return 0, fmt.Errorf("%w: cut short", errDamaged)
+		return 0, fmt.Errorf("%w: cut short", ErrDamaged)
 	}
 	if first, _ := tx.Cursor().First(); first == nil {
 		return 0, nil
 	}
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
-		return 0, errDamaged
+		return 0, ErrDamaged
 	}
 	text := meta.Get(keyVersion)
 	if len(text) != 4 {
-		return 0, fmt.Errorf("%w: no version", errDamaged)
+		return 0, fmt.Errorf("%w: no version", ErrDamaged)
 	}
 	version = binary.BigEndian.Uint32(text)
 	if version != fileVersion && version != firstVersion {
@@ -160,21 +161,21 @@ func check(tx *bbolt.Tx) (version uint32, err error) {
 	}
 	for _, name := range buckets {
 		if tx.Bucket(name) == nil {
-			return 0, fmt.Errorf("%w: no bucket %s", errDamaged, name)
+			return 0, fmt.Errorf("%w: no bucket %s", ErrDamaged, name)
 		}
 	}
 	if version == fileVersion {
 		for _, table := range tables() {
 			if tx.Bucket([]byte(table)) == nil {
-				return 0, fmt.Errorf("%w: no bucket %s", errDamaged, table)
+				return 0, fmt.Errorf("%w: no bucket %s", ErrDamaged, table)
 			}
 		}
 		if err := checkTables(tx); err != nil {
-			return 0, fmt.Errorf("%w: %w", errDamaged, err)
+			return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
 	if err := errors.Join(checkCases(tx), checkOutbox(tx)); err != nil {
-		return 0, fmt.Errorf("%w: %w", errDamaged, err)
+		return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return version, nil
 }

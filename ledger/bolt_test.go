@@ -189,7 +189,7 @@ func TestAFileThatIsNotAGoodLedgerIsAnErrorAndIsKept(t *testing.T) {
 			return b.Delete(key)
 		}
 	}
-	const damaged = "not a ledger, or damaged; move it away to begin a new one"
+	const damaged = "not a ledger, or damaged: start again with --repair, which keeps the file aside and goes on with what can be read of it"
 	for name, tt := range map[string]struct {
 		content []byte
 		want    string

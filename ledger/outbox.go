@@ -55,6 +55,10 @@ func (l *Ledger) Append(ctx context.Context, kind, dedup string, data json.RawMe
 }
 
 func (l *Ledger) append(ctx context.Context, e entryRecord) error {
+	return l.update(ctx, func(tx *bbolt.Tx) error { return e.add(tx) })
+}
+
+func (e entryRecord) add(tx *bbolt.Tx) error {
 	if e.Kind == "" || e.Dedup == "" {
 		return errors.New("without kind or deduplication key")
 	}
@@ -62,7 +66,7 @@ func (l *Ledger) append(ctx context.Context, e entryRecord) error {
 	if err != nil {
 		return err
 	}
-	return l.update(ctx, func(tx *bbolt.Tx) error { return e.put(tx, text) })
+	return e.put(tx, text)
 }
 
 // put keeps an entry, of which text is the record.
@@ -89,44 +93,49 @@ func (e entryRecord) put(tx *bbolt.Tx, text []byte) error {
 // Pending returns the entries that wait, oldest first, at most limit of them.
 func (l *Ledger) Pending(ctx context.Context, limit int) ([]Entry, error) {
 	var entries []Entry
-	err := l.view(ctx, func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(bucketOutbox).Cursor()
-		for key, text := cursor.First(); key != nil && len(entries) < limit; key, text = cursor.Next() {
-			e, err := decodeEntry(text)
-			if err != nil {
-				return fmt.Errorf("entry %d: %w", binary.BigEndian.Uint64(key), err)
-			}
-			entries = append(entries, Entry{ID: binary.BigEndian.Uint64(key), Kind: e.Kind, Dedup: e.Dedup, Data: e.Data})
-		}
-		return nil
-	})
+	err := l.view(ctx, func(tx *bbolt.Tx) (err error) { entries, err = pending(tx, limit); return err })
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", err)
 	}
 	return entries, nil
 }
 
-// Ack removes an entry that was delivered. Doing so again does nothing.
-func (l *Ledger) Ack(ctx context.Context, id uint64) error {
-	err := l.update(ctx, func(tx *bbolt.Tx) error {
-		text := tx.Bucket(bucketOutbox).Get(numberKey(id))
-		if text == nil {
-			return nil
-		}
+func pending(tx *bbolt.Tx, limit int) ([]Entry, error) {
+	var entries []Entry
+	cursor := tx.Bucket(bucketOutbox).Cursor()
+	for key, text := cursor.First(); key != nil && len(entries) < limit; key, text = cursor.Next() {
 		e, err := decodeEntry(text)
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("entry %d: %w", binary.BigEndian.Uint64(key), err)
 		}
-		return errors.Join(
-			tx.Bucket(bucketOutbox).Delete(numberKey(id)),
-			tx.Bucket(bucketPending).Delete(e.key()),
-			setOutboxLength(tx, outboxLength(tx)-1),
-		)
-	})
+		entries = append(entries, Entry{ID: binary.BigEndian.Uint64(key), Kind: e.Kind, Dedup: e.Dedup, Data: e.Data})
+	}
+	return entries, nil
+}
+
+// Ack removes an entry that was delivered. Doing so again does nothing.
+func (l *Ledger) Ack(ctx context.Context, id uint64) error {
+	err := l.update(ctx, func(tx *bbolt.Tx) error { return ack(tx, id) })
 	if err != nil {
 		return fmt.Errorf("remove entry %d from the outbox: %w", id, err)
 	}
 	return nil
+}
+
+func ack(tx *bbolt.Tx, id uint64) error {
+	text := tx.Bucket(bucketOutbox).Get(numberKey(id))
+	if text == nil {
+		return nil
+	}
+	e, err := decodeEntry(text)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		tx.Bucket(bucketOutbox).Delete(numberKey(id)),
+		tx.Bucket(bucketPending).Delete(e.key()),
+		setOutboxLength(tx, outboxLength(tx)-1),
+	)
 }
 
 // key is the same length for all, as keys have a limit and texts may hold

@@ -72,6 +72,9 @@ type Options struct {
 	Files map[string][]byte
 	// Clusters are the GKE clusters that are known.
 	Clusters []Cluster
+	// Cluster is what the cluster of native audit events (audit.k8s.io/v1) is called in
+	// canonical names: they do not tell. If it is one of Clusters, by Ref, it is known.
+	Cluster string
 	// Own are the identities by which Mollyguard reads (emails of service accounts):
 	// taking rights from them is done to Mollyguard itself (Target.Own).
 	Own []string

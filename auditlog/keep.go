@@ -240,6 +240,9 @@ func (w *Watcher) consider(ctx context.Context, b *batch, it *item) (again bool,
 	if it.ready == nil {
 		return false, nil
 	}
+	if it.replaces != "" {
+		b.wrote = append(b.wrote, func(tx *ledger.Tx) error { return tx.Delete(ledger.TableUndecoded, it.replaces) })
+	}
 	if it.err != nil {
 		w.metrics.undecoded.WithLabelValues(it.source).Inc()
 		b.wrote = append(b.wrote, w.undecoded(it))
@@ -261,6 +264,8 @@ func (w *Watcher) consider(ctx context.Context, b *batch, it *item) (again bool,
 		return false, w.end(ctx, b, start, r)
 	case it.Redelivers && it.Nack != nil && w.Now().Sub(r.Received) < startPatience:
 		return true, nil
+	case r.Operation.Verb == operation.Update: // its start was nothing to care about, or was never seen
+		return false, nil
 	}
 	d := w.Decider.Decide(ctx, r.Operation)
 	if ctx.Err() != nil { // it may have been decided in a hurry

@@ -13,19 +13,26 @@ type reports struct {
 	to chan<- alert.Trouble
 
 	lock sync.Mutex
-	last map[alert.TroubleKind]alert.Trouble
+	last map[reported]alert.Trouble
+}
+
+// reported is of what a word is the last.
+type reported struct {
+	kind   alert.TroubleKind
+	source string
 }
 
 func (r *reports) tell(ctx context.Context, t alert.Trouble) {
 	r.lock.Lock()
 	if r.last == nil {
-		r.last = map[alert.TroubleKind]alert.Trouble{}
+		r.last = map[reported]alert.Trouble{}
 	}
-	last, known := r.last[t.Kind]
-	again := known && last.Text == t.Text && last.Over == t.Over && last.Source == t.Source
+	of := reported{t.Kind, t.Source}
+	last, known := r.last[of]
+	again := known && last.Text == t.Text && last.Over == t.Over
 	// A gap or an entry that cannot be read is a thing of its own each time.
 	lasting := t.Kind != alert.Gap && t.Kind != alert.Undecodable
-	r.last[t.Kind] = t
+	r.last[of] = t
 	r.lock.Unlock()
 	if again && lasting {
 		return

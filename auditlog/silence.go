@@ -9,18 +9,25 @@ import (
 	"github.com/mollyguard/mollyguard/alert"
 )
 
+// idler is a Source that may read nothing on purpose, since another replica does.
+type idler interface{ Idle() bool }
+
 // silence knows when each source was heard last.
 type silence struct {
 	lock sync.Mutex
 	last map[string]time.Time
+	idle map[string]func() bool
 	// told are the sources of which people know that they are silent.
 	told map[string]bool
 }
 
 func (s *silence) begin(sources []Source, now time.Time) {
-	s.last, s.told = map[string]time.Time{}, map[string]bool{}
+	s.last, s.told, s.idle = map[string]time.Time{}, map[string]bool{}, map[string]func() bool{}
 	for _, source := range sources {
 		s.last[source.Name()] = now
+		if i, ok := source.(idler); ok {
+			s.idle[source.Name()] = i.Idle
+		}
 	}
 }
 
@@ -38,6 +45,10 @@ func (s *silence) changed(now time.Time, limit time.Duration) []alert.Trouble {
 	defer s.lock.Unlock()
 	var troubles []alert.Trouble
 	for source, last := range s.last {
+		if idle := s.idle[source]; idle != nil && idle() {
+			s.last[source] = now
+			continue
+		}
 		silent := now.Sub(last) > limit
 		if silent == s.told[source] {
 			continue

@@ -61,6 +61,14 @@ type Watcher struct {
 	work     chan *item
 	troubles chan alert.Trouble
 
+	// ending is held for reading by who sends to the channels, which are closed when
+	// ended is set.
+	ending sync.RWMutex
+	ended  bool
+
+	// others passes on what is reported by others than sources.
+	others reports
+
 	silence silence
 	stuck   stuck
 }
@@ -73,6 +81,8 @@ type item struct {
 	ready   chan struct{}
 	reading Reading
 	err     error
+	// replaces is the key of the same entry among those that could not be read.
+	replaces string
 }
 
 const (
@@ -102,6 +112,7 @@ func New(o Options) (*Watcher, error) {
 		Options: o, metrics: newMetrics(o.Registerer),
 		ordered: make(chan *item, maxWaiting), work: make(chan *item, maxWaiting), troubles: make(chan alert.Trouble, maxBatch),
 	}
+	w.others.to = w.troubles
 	w.silence.begin(o.Sources, o.Now())
 	return w, nil
 }
@@ -125,6 +136,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { // sources that end, such as a file that is read once
 		sources.Wait()
+		w.ending.Lock()
+		defer w.ending.Unlock()
+		w.ended = true
 		close(w.ordered)
 		close(w.work)
 		return nil
@@ -172,6 +186,17 @@ func (w *Watcher) hand(ctx context.Context, source string, m Message) error {
 		return send(ctx, w.ordered, it)
 	}
 	it.ready = make(chan struct{})
+	return w.pass(ctx, it)
+}
+
+// pass hands an item to those who read and keep it. Sources have ended before the
+// channels are closed, but not everybody else.
+func (w *Watcher) pass(ctx context.Context, it *item) error {
+	w.ending.RLock()
+	defer w.ending.RUnlock()
+	if w.ended {
+		return errNotRunning
+	}
 	if err := send(ctx, w.ordered, it); err != nil {
 		return err
 	}
@@ -205,6 +230,10 @@ func (w *Watcher) mapAll(ctx context.Context) error {
 		}
 	}
 }
+
+// Report takes a trouble of somebody else than a source: the inventory. It returns
+// when there is room for it, or ctx ends.
+func (w *Watcher) Report(ctx context.Context, t alert.Trouble) { w.others.tell(ctx, t) }
 
 func (m Message) acknowledge() {
 	if m.Ack != nil {

@@ -77,7 +77,7 @@ type Shoutrrr struct {
 
 // Stdout writes to standard output.
 type Stdout struct {
-	// Format is text or json.
+	// Format is line, text or json; line if it is left out.
 	Format string `yaml:"format"`
 }
 
@@ -206,7 +206,7 @@ func (s AlertSink) validate(p *problems, field string) {
 		required(p, field+".shoutrrr.urlFile", s.Shoutrrr.URLFile)
 	case s.Stdout != nil:
 		if s.Stdout.Format != "" {
-			oneOf(p, field+".stdout.format", s.Stdout.Format, []string{"text", "json"})
+			oneOf(p, field+".stdout.format", s.Stdout.Format, []string{"line", "text", "json"})
 		}
 	case s.CloudLogging != nil:
 		s.CloudLogging.validate(p, field+".cloudLogging")

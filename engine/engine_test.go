@@ -206,7 +206,7 @@ func TestAMountedConfigMapIsReadOnce(t *testing.T) {
 	for _, p := range set.Policies() {
 		names = append(names, p.Name)
 	}
-	want := []string{"freeze", "guard-weakened", "production-delete", "production-empty", "production-evict", "production-scale-to-zero", "production-unknown", "production-unmediated", "production-unprotect"}
+	want := []string{"freeze", "guard-weakened", "production-delete", "production-empty", "production-evict", "production-replace", "production-scale-to-zero", "production-unknown", "production-unmediated", "production-unprotect"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("policies (-want +got):\n%s", diff)
 	}

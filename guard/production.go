@@ -200,7 +200,7 @@ func newPatterns(field string, texts []string) (patterns, error) {
 	var list patterns
 	var errs []error
 	for i, text := range texts {
-		pattern, err := ParsePattern(text)
+		pattern, err := operation.ParsePattern(text)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s[%d]: %w", field, i, err))
 			continue
@@ -208,18 +208,6 @@ func newPatterns(field string, texts []string) (patterns, error) {
 		list = append(list, pattern)
 	}
 	return list, errors.Join(errs...)
-}
-
-// ParsePattern compiles a pattern that matches whole strings.
-func ParsePattern(text string) (*regexp.Regexp, error) {
-	if text == "" {
-		return nil, errors.New("empty pattern: it would only match the empty name")
-	}
-	// Compiled alone first, so that "a)|(b" is not mended by the anchors.
-	if _, err := regexp.Compile(text); err != nil {
-		return nil, fmt.Errorf("pattern %q: %w", text, err)
-	}
-	return regexp.Compile("^(?:" + text + ")$")
 }
 
 func (p patterns) match(s string) bool {

@@ -29,6 +29,9 @@ type Options struct {
 	// MaxBytes is how large the file may become; zero means DefaultMaxBytes. A write
 	// that does not fit is an error and changes nothing.
 	MaxBytes int
+	// Temporary is for a file that nobody needs after a crash: writes do not wait for
+	// the disk.
+	Temporary bool
 }
 
 // Ledger is one bbolt file (https://github.com/etcd-io/bbolt) with break-glass
@@ -108,6 +111,7 @@ func openFile(path string, o Options) (_ *bbolt.DB, err error) {
 	}()
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockTimeout, MaxSize: o.MaxBytes, FreelistType: bbolt.FreelistMapType, NoStatistics: true,
+		NoSync: o.Temporary,
 	})
 	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)

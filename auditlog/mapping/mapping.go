@@ -52,6 +52,16 @@
 // A path goes through objects by name; [] goes through all items of a list, and holds
 // if one of them does. Names are tried in camelCase as written, and in snake_case.
 //
+// Labels of a call that sets them are a map, or a list of objects with key and value;
+// left out, they are none: give such a row conditions if its methods do other things as
+// well. The last entry of a long-running operation has no request. A row whose
+// conditions ask for it may fit then, and gives the verb update: what it was, the first
+// entry said. Rows of k8s.io name no kind: Kubernetes does.
+//
+// Two things need no row. A method whose last segment is SetIamPolicy has the changes of
+// bindings in Operation.Changes; it is an update if nothing is taken away, and what is
+// taken from Options.Own unprotects Mollyguard itself, whatever the tables say.
+//
 // A method that a table knows, with no row that fits, is nothing to care about. One
 // that no table knows is, if its last segment looks destructive (delete, destroy, purge,
 // drop, remove, in any case): it reaches policies with the verb unknown.

@@ -66,6 +66,7 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 			WholeCluster: c.Production.WholeCluster,
 			Selectors:    c.Production.Selectors, NamespaceSelectors: c.Production.NamespaceSelectors,
 			Namespaces: c.Production.Namespaces, Names: append(slices.Clone(c.Production.Names), ownRecords),
+			Projects: c.Production.Projects, Ancestors: c.Production.Ancestors, Never: guard.NeverProduction(c.Production.Never),
 		},
 		Enforcement: enforcementRules(c), Exempt: exemptions(c),
 		DryRunEnforcement: c.DryRunEnforcement, UnknownIsNotProduction: p.offline,
@@ -144,7 +145,7 @@ func enforcementRules(c config.Configuration) []guard.EnforcementRule {
 	var list []guard.EnforcementRule
 	for _, rule := range c.Enforcement {
 		list = append(list, guard.EnforcementRule{
-			Policies: rule.Policies, Namespaces: rule.Namespaces, Actors: rule.Actors, Action: rule.Action,
+			Policies: rule.Policies, Namespaces: rule.Namespaces, Actors: rule.Actors, Surfaces: rule.Surfaces, Projects: rule.Projects, Action: rule.Action,
 		})
 	}
 	return list
@@ -184,7 +185,7 @@ func parseSelectors(texts []string) ([]labels.Selector, error) {
 func parsePatterns(texts []string) ([]*regexp.Regexp, error) {
 	var list []*regexp.Regexp
 	for _, text := range texts {
-		pattern, err := guard.ParsePattern(text)
+		pattern, err := operation.ParsePattern(text)
 		if err != nil {
 			return nil, err
 		}

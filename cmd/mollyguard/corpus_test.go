@@ -76,6 +76,9 @@ func TestEveryPolicyRefusesWhatItMustAndNothingElse(t *testing.T) {
 	}
 	var policies []string
 	for _, policy := range a.engine.Current().Policies() {
+		if slices.Contains(seenAfterwards, policy.Name) { // their corpus is auditCorpus
+			continue
+		}
 		policies = append(policies, policy.Name)
 		t.Run(policy.Name, func(t *testing.T) {
 			folder := filepath.Join(corpus, policy.Name)

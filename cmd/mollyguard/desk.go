@@ -39,9 +39,9 @@ type desk struct {
 	mayLook func(ctx context.Context, actor operation.Actor) (bool, string, error)
 }
 
-// openDesk puts the desk together, or returns nil if break glass is off. judge
-// returns what judges operations, which is put together after the desk.
-func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, books *books, judge func() *assembly, log *slog.Logger, registerer prometheus.Registerer) (*desk, error) {
+// openDesk puts the desk together, or returns nil if break glass is off. What judges
+// operations is put into the house after the desk.
+func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, books *books, h *house, log *slog.Logger, registerer prometheus.Registerer) (*desk, error) {
 	store, inCluster, err := env.caseStore(c, books.ledger, log)
 	if err != nil || store == nil {
 		return nil, err
@@ -71,12 +71,9 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 		Store: store, Keys: d.keys, Rules: issuingRules{d.engine}, Authorizer: authorizer, Recorder: books.events(), People: people,
 		Audience: c.Cluster, ApprovalWindow: b.ApprovalWindow, DefaultDuration: b.DefaultDuration, MaxDuration: b.MaxDuration,
 		BindCertificates: *b.BindCertificates, ImpersonationCounts: b.ImpersonationCounts,
-		KindOf: func(name string) operation.ActorKind { return judge().reviewer.KindOf(name) },
+		KindOf: func(name string) operation.ActorKind { return h.assembly.reviewer.KindOf(name) },
 		Assess: func(ctx context.Context, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error) {
-			if err := env.checkKind(target); err != nil {
-				return nil, err
-			}
-			return judge().reviewer.Assess(ctx, judge().guard, actor, verb, target)
+			return h.violations(ctx, env, actor, verb, target)
 		},
 		Fate: env.fate, Entropy: rand.Reader, Log: log, Registerer: registerer,
 	})

@@ -29,6 +29,8 @@ type serveOptions struct {
 	config, kubeconfig, objects string
 	dryRunEnforcement           bool
 	noCluster                   bool
+	// auditOnly leaves the admission webhook out.
+	auditOnly bool
 	// listening, if not nil, is told once where the server listens.
 	listening chan<- addresses
 }
@@ -83,9 +85,10 @@ const (
 // serve runs until ctx ends:
 //
 //	certificates ─┐
-//	policies ─────┼─► admission server (TLS) ─► decision log, events
+//	policies ─────┼─► admission server (TLS) ─► decision log, events, alerts
 //	caches ───────┤          │
-//	desk ─────────┴─► API server (TLS)
+//	desk ─────────┼─► API server (TLS)
+//	inventory ────┴─► watcher of the audit log ─► decision log, ledger ─► alerts
 //	status server (/healthz, /readyz, /metrics) says when the above are ready
 //	the replica that holds the lease keeps the webhook configuration, and brings
 //	break-glass cases up to date
@@ -98,7 +101,7 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	ports, err := openPorts(ctx, c)
+	ports, err := openPorts(ctx, c, o)
 	if err != nil {
 		return err
 	}
@@ -112,44 +115,42 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	if err != nil {
 		return err
 	}
-	a, desk, err := judging(ctx, c, env, books, log, registry)
+	h, err := furnish(ctx, s, c, env, books, log, registry)
 	if err != nil {
 		return err
 	}
-	certificateMetrics(registry, env.certificates)
-	ready := &readiness{checks: []check{
-		{"policies", func() (string, error) { return policyDetail(a.engine), nil }},
-		{"certificate", func() (string, error) { return certificateDetail(env.certificates), env.certificates.Ready() }},
-		{"caches", func() (string, error) { return "", env.synced() }},
-	}}
-	admission, err := admissionServer(admissionHandlers(c, env, a, desk, log, registry), env.certificates, c.Server.ClientCA, log)
+	defer h.close(&err)
+	ready := &readiness{checks: h.checks(env)}
+	servers := []listening{{"status", ports.status, statusServer(ready, registry, log)}}
+	if ports.admission != nil {
+		admission, err := admissionServer(admissionHandlers(c, env, h.assembly, h.desk, log, registry), env.certificates, c.Server.ClientCA, log)
+		if err != nil {
+			return err
+		}
+		servers = append(servers, listening{"admission", ports.admission, admission})
+	}
+	people, err := h.desk.handler(c, env, h.assembly, books.recent, log, registry)
 	if err != nil {
 		return err
 	}
-	servers := []listening{
-		{"status", ports.status, statusServer(ready, registry, log)},
-		{"admission", ports.admission, admission},
-	}
-	people, err := desk.handler(c, env, a, books.recent, log, registry)
-	if err != nil {
-		return err
-	}
-	if people != nil {
+	if people != nil && env.certificates != nil {
 		if ports.people, err = listen(ctx, "api.address", c.API.Address); err != nil {
 			return err
 		}
 		servers = append(servers, listening{"api", ports.people, apiServer(people, env.certificates, log)})
 	}
-	tasks := append(env.run, env.leading(c, log), env.certificates.Run,
-		func(ctx context.Context) error { return a.engine.Watch(ctx, c.Policies.ReloadInterval) })
-	if desk != nil {
-		tasks = append(tasks, desk.run(c)...)
+	tasks := append(h.tasks(c, env), env.leading(c, log))
+	if ports.control, err = openControl(ctx, c); err != nil {
+		return err
+	}
+	if ports.control != nil {
+		servers = append(servers, listening{"control", ports.control, controlServer(books.ledger, h, log)})
 	}
 	if strings.TrimSpace(c.Help) == "" {
 		log.Warn("help is empty: a refusal tells nobody whom to ask, set it in the configuration")
 	}
-	log.Info("serving", "version", version(), "address", ports.admission.Addr().String(), "status_address", ports.status.Addr().String(),
-		"api_address", ports.peopleAddress(), "cluster", c.Cluster, "break_glass", desk != nil, "dry_run_enforcement", c.DryRunEnforcement)
+	log.Info("serving", "version", version(), "address", addressOf(ports.admission), "status_address", ports.status.Addr().String(),
+		"api_address", addressOf(ports.people), "audit_sources", len(c.Audit.Sources), "cluster", c.Cluster, "break_glass", h.desk != nil, "dry_run_enforcement", c.DryRunEnforcement)
 	if o.listening != nil {
 		at := ports.addresses()
 		at.callSecret = env.webhook.callSecret()
@@ -205,14 +206,17 @@ func runUntil(ctx context.Context, servers []listening, tasks []func(context.Con
 	return group.Wait()
 }
 
-// ports are where a server listens. people is nil where nobody may ask.
-type ports struct{ admission, status, people net.Listener }
+// ports are where a server listens. admission is nil where nothing is admitted, people
+// where nobody may ask, control without a ledger.
+type ports struct{ admission, status, people, control net.Listener }
 
-func openPorts(ctx context.Context, c config.Configuration) (*ports, error) {
+func openPorts(ctx context.Context, c config.Configuration, o serveOptions) (*ports, error) {
 	var p ports
 	var err error
-	if p.admission, err = listen(ctx, "server.address", c.Server.Address); err != nil {
-		return nil, err
+	if !o.auditOnly {
+		if p.admission, err = listen(ctx, "server.address", c.Server.Address); err != nil {
+			return nil, err
+		}
 	}
 	if p.status, err = listen(ctx, "server.statusAddress", c.Server.StatusAddress); err != nil {
 		p.close(&err)
@@ -222,22 +226,25 @@ func openPorts(ctx context.Context, c config.Configuration) (*ports, error) {
 }
 
 func (p *ports) close(err *error) {
-	for _, listener := range []net.Listener{p.admission, p.status, p.people} {
+	for _, listener := range []net.Listener{p.admission, p.status, p.people, p.control} {
 		if listener != nil {
 			closing(err, listener)
 		}
 	}
 }
 
-func (p *ports) peopleAddress() string {
-	if p.people == nil {
+func addressOf(listener net.Listener) string {
+	if listener == nil {
 		return ""
 	}
-	return p.people.Addr().String()
+	return listener.Addr().String()
 }
 
 func (p *ports) addresses() addresses {
-	a := addresses{admission: p.admission.Addr(), status: p.status.Addr()}
+	a := addresses{status: p.status.Addr()}
+	if p.admission != nil {
+		a.admission = p.admission.Addr()
+	}
 	if p.people != nil {
 		a.people = p.people.Addr()
 	}
@@ -277,22 +284,6 @@ func (b *books) close(err *error) {
 		*err = errors.Join(*err, b.ledger.Close())
 	}
 	*err = errors.Join(*err, b.decisions.Close())
-}
-
-// judging puts together what judges operations and the desk that grants leave,
-// which ask each other. The desk is nil if break glass is off.
-func judging(ctx context.Context, c config.Configuration, env *surroundings, books *books, log *slog.Logger, registry *prometheus.Registry) (*assembly, *desk, error) {
-	var a *assembly
-	desk, err := env.openDesk(ctx, c, books, func() *assembly { return a }, log, registry)
-	if err != nil {
-		return nil, nil, err
-	}
-	p := parts{lookup: env.lookup, recorder: books.recent, log: log, registerer: registry}
-	if desk != nil {
-		p.breakGlass = desk
-	}
-	a, err = assemble(ctx, c, p)
-	return a, desk, err
 }
 
 // advice is what refusals tell people to do. Cases that are not in the cluster are

@@ -41,6 +41,8 @@ type surroundings struct {
 	synced func() error
 	// run are to run as long as the server, lead on one replica at a time.
 	run, lead []func(ctx context.Context) error
+	// lease is the name of the lease that who leads holds.
+	lease string
 	// cluster is nil without one.
 	cluster *clusterAccess
 	// webhook is what the API server is told beside what the configuration says. It
@@ -68,6 +70,9 @@ type webhookExtras struct {
 }
 
 func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
+	if o.auditOnly { // the webhook, and what belongs to it, is another server's
+		c.Kubernetes.Webhook.Manage, c.Kubernetes.Events = new(false), new(false)
+	}
 	if o.noCluster {
 		return withoutCluster(s, c, o, log)
 	}
@@ -93,7 +98,11 @@ func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logge
 			hint: "set certificates.files.ca, or kubernetes.webhook.manage to false and maintain the webhook configuration yourself",
 		}
 	}
-	return withCluster(c, restConfig, inCluster, log, registerer)
+	env, err := withCluster(c, restConfig, inCluster, log, registerer)
+	if err == nil && o.auditOnly {
+		env.lease = auditLease + "-cases"
+	}
+	return env, err
 }
 
 func withoutCluster(s streams, c config.Configuration, o serveOptions, log *slog.Logger) (*surroundings, error) {
@@ -101,18 +110,21 @@ func withoutCluster(s streams, c config.Configuration, o serveOptions, log *slog
 	if err != nil {
 		return nil, err
 	}
+	env := &surroundings{
+		lookup: lookup, observe: func(webhook.Answer) {}, synced: func() error { return nil }, lease: serverLease,
+		webhook: webhookExtras{callSecret: func() string { return "" }},
+	}
 	if c.Certificates.Directory == "" && c.Certificates.Files.Certificate == "" {
+		if o.auditOnly { // there is nobody to show a certificate to
+			return env, nil
+		}
 		return nil, &exitError{code: exitUndecided, err: errors.New("without a cluster there is no Secret for the serving certificate"),
 			hint: "set certificates.directory or certificates.files in the configuration, or name a cluster with --kubeconfig"}
 	}
-	source, err := certificates(c, nil, log)
-	if err != nil {
+	if env.certificates, err = certificates(c, nil, log); err != nil {
 		return nil, err
 	}
-	return &surroundings{
-		lookup: lookup, certificates: source, observe: func(webhook.Answer) {}, synced: func() error { return nil },
-		webhook: webhookExtras{callSecret: func() string { return "" }},
-	}, nil
+	return env, nil
 }
 
 func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
@@ -155,6 +167,7 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 		certificates: source,
 		observe:      func(webhook.Answer) {},
 		synced:       state.err,
+		lease:        serverLease,
 		cluster:      &clusterAccess{restConfig, httpClient, clients, mapper, caches, lookup, inCluster},
 		webhook:      webhookExtras{callSecret: func() string { return "" }},
 		run: []func(context.Context) error{
@@ -203,12 +216,15 @@ func (env *surroundings) leading(c config.Configuration, log *slog.Logger) func(
 	if env.cluster == nil {
 		return all
 	}
-	return leading(c, env.cluster.clients, env.cluster.inCluster, log, all)
+	return leading(c, env.cluster.clients, env.cluster.inCluster, env.lease, log, all)
 }
+
+// serverLease is held by the replica that does what only one should.
+const serverLease = "mollyguard"
 
 // leading runs fn on one replica at a time. Outside the cluster there is one
 // server, and may be no namespace of ours to keep a lease in.
-func leading(c config.Configuration, clients kubernetes.Interface, inCluster bool, log *slog.Logger, fn func(context.Context) error) func(context.Context) error {
+func leading(c config.Configuration, clients kubernetes.Interface, inCluster bool, name string, log *slog.Logger, fn func(context.Context) error) func(context.Context) error {
 	if !inCluster {
 		return fn
 	}
@@ -218,7 +234,7 @@ func leading(c config.Configuration, clients kubernetes.Interface, inCluster boo
 			return fmt.Errorf("name this replica: %w", err)
 		}
 		lease := kube.Lease{
-			Clients: clients, Namespace: c.Kubernetes.Webhook.Service.Namespace, Name: "mollyguard", Identity: identity, Log: log,
+			Clients: clients, Namespace: c.Kubernetes.Webhook.Service.Namespace, Name: name, Identity: identity, Log: log,
 		}
 		return lease.Lead(ctx, fn)
 	}

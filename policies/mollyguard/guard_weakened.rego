@@ -13,6 +13,5 @@ package mollyguard
 #   runbook: https://github.com/mollyguard/mollyguard/blob/main/docs/policies.md#guard-weakened
 violation contains {"policy": "guard-weakened", "severity": "critical", "message": message, "break_glass": {"approvals": 2}} if {
 	input.target.own
-	input.verb != "update"
 	message := "mollyguard sees or guards less from now on"
 }

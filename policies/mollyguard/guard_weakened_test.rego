@@ -15,7 +15,7 @@ test_guard_weakened_leaves_what_is_not_its_own_alone if {
 	not "guard-weakened" in policies
 }
 
-test_guard_weakened_leaves_harmless_updates_alone if {
-	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "update", "target": {"own": true}, "production": {"is": true}}
-	not "guard-weakened" in policies
+test_guard_weakened_fires_on_any_change_of_its_own if {
+	some v in mollyguard.violation with input as {"verb": "update", "target": {"own": true}, "production": {"is": true}}
+	v.policy == "guard-weakened"
 }

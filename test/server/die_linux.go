@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// dieWithParent keeps a killed test from leaving its server behind.
-func dieWithParent(command *exec.Cmd) {
+// DieWithParent keeps a killed test from leaving its server behind.
+func DieWithParent(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,5 +4,5 @@ package server
 
 import "os/exec"
 
-// dieWithParent does nothing where there is no such signal.
-func dieWithParent(*exec.Cmd) {}
+// DieWithParent does nothing where there is no such signal.
+func DieWithParent(*exec.Cmd) {}

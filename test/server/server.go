@@ -155,7 +155,7 @@ func (s *Server) run(config string) error {
 	}
 	s.command = exec.Command(s.opts.Binary, args...)
 	s.command.Stdout, s.command.Stderr = s.talk, s.talk
-	dieWithParent(s.command)
+	DieWithParent(s.command)
 	if err := s.command.Start(); err != nil {
 		return fmt.Errorf("start mollyguard: %w", err)
 	}

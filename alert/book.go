@@ -1,0 +1,118 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// DefaultUpdateInterval is how often a sink is told of one incident at most: a burst
+// of deletions is not a burst of messages.
+const DefaultUpdateInterval = 10 * time.Second
+
+// BookOptions says whom to tell of what. Sinks is required.
+type BookOptions struct {
+	// Sinks are the names of the sinks there are: of letters, digits, dots, dashes and
+	// underscores, at most 63.
+	Sinks []string
+	// Routes choose among the sinks. Every route that fits adds its own.
+	Routes []Route
+	// Cluster is the cluster or place of this Mollyguard, Help whom to ask; both are
+	// in every alert.
+	Cluster string
+	Help    string
+	// Runbooks are URLs by policy.
+	Runbooks map[string]string
+	// UpdateInterval is how often a sink is told of one incident at most; zero means
+	// DefaultUpdateInterval.
+	UpdateInterval time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Book keeps incidents and what waits for the sinks in the ledger. Its methods work in
+// a transaction of the caller's, so that what people are to be told is kept with what
+// it follows from, or neither is. It may be used concurrently, with a transaction
+// each.
+type Book struct {
+	sinks    []string // sorted
+	routes   []route
+	cluster  string
+	help     string
+	runbooks map[string]string
+	interval time.Duration
+	now      func() time.Time
+}
+
+// sinkName is what a sink may be called: its name is the beginning of keys, and a
+// value of metrics' label.
+var sinkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// NewBook returns a Book, or an error that lists all that is wrong with the options.
+func NewBook(o BookOptions) (*Book, error) {
+	b := &Book{
+		sinks: slices.Sorted(slices.Values(o.Sinks)), cluster: o.Cluster, help: o.Help, runbooks: maps.Clone(o.Runbooks),
+		interval: o.UpdateInterval, now: o.Now,
+	}
+	var errs []error
+	if len(b.sinks) == 0 {
+		errs = append(errs, errors.New("sinks: there is none, so nobody would be told"))
+	}
+	for i, name := range b.sinks {
+		switch {
+		case !sinkName.MatchString(name):
+			errs = append(errs, fmt.Errorf("sinks: %q is not a name: use letters, digits, dots, dashes and underscores, 63 at most", name))
+		case name == outboxSink || name == otherSink:
+			errs = append(errs, fmt.Errorf("sinks: %q has a meaning of its own: choose another name", name))
+		case i > 0 && b.sinks[i-1] == name:
+			errs = append(errs, fmt.Errorf("sinks: there are two of the name %q", name))
+		}
+	}
+	for i, r := range o.Routes {
+		compiled, err := newRoute(fmt.Sprintf("routes[%d]", i), r, b.sinks)
+		b.routes, errs = append(b.routes, compiled), append(errs, err)
+	}
+	if b.interval < 0 {
+		errs = append(errs, fmt.Errorf("update interval: %v is negative", b.interval))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if b.interval == 0 {
+		b.interval = DefaultUpdateInterval
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	return b, nil
+}
+
+// Sinks returns the names of the sinks, sorted.
+func (b *Book) Sinks() []string { return slices.Clone(b.sinks) }
+
+// time is now as it is kept: a record must read back as it was written.
+func (b *Book) time() time.Time { return kept(b.now()) }
+
+func kept(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// rank orders severities, mildest first. One that is not known ranks as high: unknown
+// is never mild.
+func rank(s operation.Severity) int {
+	if i := slices.Index(s.Values(), string(s)); i >= 0 {
+		return i
+	}
+	return rank(operation.High)
+}
+
+// worse returns the worse of two severities.
+func worse(a, b operation.Severity) operation.Severity {
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,172 @@
+package mapping
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+const (
+	// maxText is how much of a text from outside is kept: a name or a reason is shorter.
+	maxText = 512
+	// maxUserAgent leaves room for Terraform with a few providers.
+	maxUserAgent = 1 << 10
+	// maxDelegation is how long a chain of delegation is shown: Google's own limit for
+	// impersonation is four
+	// (https://cloud.google.com/iam/docs/create-short-lived-credentials-delegated).
+	maxDelegation = 8
+)
+
+// short cuts a text to maxText bytes.
+func short(text string) string { return cut(text, maxText) }
+
+// cut cuts a text to at most limit bytes, at a character, and shows it.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const mark = "…"
+	end := limit - len(mark)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + mark
+}
+
+func (r *reader) caller(payload object) caller {
+	const at = "protoPayload.authenticationInfo"
+	info := r.object(payload, "protoPayload", "authenticationInfo")
+	c := caller{email: r.text(info, at, "principalEmail"), subject: principal(r.text(info, at, "principalSubject"))}
+	for i, item := range r.list(info, at, "serviceAccountDelegationInfo") {
+		where := fmt.Sprintf("%s.serviceAccountDelegationInfo[%d]", at, i)
+		link, ok := item.(object)
+		if !ok {
+			r.wrong(where, "an object", item)
+		}
+		if name := r.delegate(link, where); name != "" && len(c.delegation) < maxAuthorizations {
+			c.delegation = append(c.delegation, short(name))
+		}
+	}
+	// Google sorts them by when they happened, so the one who began is first.
+	slices.Reverse(c.delegation)
+	if len(c.delegation) > maxDelegation {
+		// The nearest, and who began.
+		c.delegation = append(c.delegation[:maxDelegation-1:maxDelegation-1], c.delegation[len(c.delegation)-1])
+	}
+	const from = "protoPayload.requestMetadata"
+	metadata := r.object(payload, "protoPayload", "requestMetadata")
+	c.ip, c.userAgent = r.text(metadata, from, "callerIp"), r.text(metadata, from, "callerSuppliedUserAgent")
+	attributes := r.object(metadata, from, "requestAttributes")
+	c.reason = r.text(attributes, from+".requestAttributes", "reason")
+	return c
+}
+
+// delegate names one link of a chain of delegation.
+func (r *reader) delegate(link object, at string) string {
+	first := r.object(link, at, "firstPartyPrincipal")
+	if email := r.text(first, at+".firstPartyPrincipal", "principalEmail"); email != "" {
+		return email
+	}
+	if subject := principal(r.text(link, at, "principalSubject")); subject != "" {
+		return subject
+	}
+	third := r.object(link, at, "thirdPartyPrincipal")
+	claims := r.object(third, at+".thirdPartyPrincipal", "thirdPartyClaims")
+	for _, name := range []string{"email", "sub", "subject"} {
+		if text := plain(claims[name]); text != "" {
+			return text
+		}
+	}
+	if len(claims) > 0 {
+		return "somebody of another identity provider"
+	}
+	return ""
+}
+
+// principal takes the kind of principal off a subject.
+func principal(subject string) string {
+	for _, kind := range []string{"user:", "serviceAccount:"} {
+		if name, ok := strings.CutPrefix(subject, kind); ok {
+			return name
+		}
+	}
+	return subject
+}
+
+// actor is who did it.
+func (m *Mapper) actor(c caller) operation.Actor {
+	name := c.name()
+	return operation.Actor{Identity: operation.Identity{Name: name, Kind: m.kindOf(name), Via: tool(redact(c.userAgent))}}
+}
+
+func (c caller) name() string {
+	if c.email != "" {
+		return short(c.email)
+	}
+	return short(c.subject)
+}
+
+func (m *Mapper) kindOf(name string) operation.ActorKind {
+	switch {
+	case m.options.KindOf != nil:
+		return m.options.KindOf(name)
+	case controlPlane.MatchString(name):
+		return operation.Controller
+	case strings.HasPrefix(name, "system:"), strings.HasSuffix(name, "gserviceaccount.com"):
+		return operation.Service
+	}
+	return operation.Human
+}
+
+func (c caller) origin() operation.Origin {
+	return operation.Origin{
+		IP: short(c.ip), UserAgent: cut(redact(c.userAgent), maxUserAgent),
+		Delegation: c.delegation, Reason: cut(redact(c.reason), maxText),
+	}
+}
+
+// tools are tools by a product of their user agents (RFC 9110 section 10.1.5), the
+// most telling first: Terraform's ends in that of the client library below it.
+var tools = []*regexp.Regexp{
+	regexp.MustCompile(`\b(Terraform/[\w.+-]+)`),
+	regexp.MustCompile(`\b(OpenTofu/[\w.+-]+)`),
+	regexp.MustCompile(`\b([Pp]ulumi[\w-]*/[\w.+-]+)`),
+	regexp.MustCompile(`\b(config-?connector/[\w.+-]+|KCC/[\w.+-]+)`),
+	regexp.MustCompile(`\b(kubectl/[\w.+-]+)`),
+	regexp.MustCompile(`\b(helm/[\w.+-]+|Helm/[\w.+-]+)`),
+	regexp.MustCompile(`\b(gsutil/[\w.+-]+)`),
+	regexp.MustCompile(`\b(gcloud/[\w.+-]+)`),
+}
+
+// libraries are the products of Google's client libraries.
+var libraries = regexp.MustCompile(`\b(google-api-go-client/[\w.+-]+|google-api-python-client/[\w.+-]+|gcloud-[a-z]+/[\w.+-]+|gl-[a-z]+/[\w.+-]+|gax/[\w.+-]+|google-api-java-client/[\w.+-]+|Google-API-Java-Client/[\w.+-]+|google-cloud-[a-z-]+/[\w.+-]+|Google-HTTP-Java-Client/[\w.+-]+|grpc-[a-z+-]+/[\w.+-]+)`)
+
+// consoles are what requests that the cloud console makes for somebody carry.
+var consoles = regexp.MustCompile(`(?i)\bstubby_client\b|cloud-console|CloudConsole|pantheon`)
+
+// tool says in words what a user agent stands for.
+func tool(userAgent string) string {
+	userAgent = cut(userAgent, maxUserAgent)
+	for _, t := range tools {
+		if m := t.FindStringSubmatch(userAgent); m != nil {
+			return m[1]
+		}
+	}
+	switch {
+	case userAgent == "":
+		return ""
+	case consoles.MatchString(userAgent):
+		return "console"
+	case strings.HasPrefix(userAgent, "Mozilla/"):
+		return "console (browser)"
+	}
+	if m := libraries.FindString(userAgent); m != "" {
+		return "client library (" + m + ")"
+	}
+	product, _, _ := strings.Cut(userAgent, " ")
+	return cut(product, 64)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/guard"
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// house is what a server does its work with, put together from a configuration. What
+// is off is nil: the desk, alerting, watching.
+type house struct {
+	assembly *assembly
+	desk     *desk
+	alerting *alerting
+	watching *watching
+	copies   *copies
+}
+
+// furnish puts a house together. Its parts ask each other while it runs, so some of
+// them are told where to find others before those are there.
+func furnish(ctx context.Context, s streams, c config.Configuration, env *surroundings, books *books, log *slog.Logger, registry *prometheus.Registry) (*house, error) {
+	h := &house{}
+	var err error
+	if h.desk, err = env.openDesk(ctx, c, books, h, log, registry); err != nil {
+		return nil, err
+	}
+	recorder := guard.Recorder(telling{Recorder: books.recent, to: func() *alerting { return h.alerting }})
+	p := parts{lookup: env.lookup, log: log, registerer: registry}
+	if h.desk != nil {
+		p.breakGlass = h.desk
+	}
+	if d := c.Alerts.Decisions; d != nil {
+		if h.copies, err = newCopies(ctx, recorder, *d, log, registry); err != nil {
+			return nil, err
+		}
+		recorder = h.copies
+	}
+	p.recorder = recorder
+	if h.assembly, err = assemble(ctx, c, p); err != nil {
+		return nil, err
+	}
+	if h.alerting, err = openAlerting(ctx, s, c, books.ledger, h.assembly.engine, log, registry); err != nil {
+		return nil, err
+	}
+	if h.watching, err = openWatching(c, env, books, h.assembly, h.alerting, log, registry); err != nil {
+		h.alerting.close(&err)
+		return nil, err
+	}
+	if env.certificates != nil {
+		certificateMetrics(registry, env.certificates)
+	}
+	return h, nil
+}
+
+// violations are what would stand against what somebody intends to do, wherever that
+// is.
+func (h *house) violations(ctx context.Context, env *surroundings, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error) {
+	if _, _, inCloud := operation.ParseGCPRef(target.Ref); inCloud {
+		return h.watching.assess(ctx, h.assembly, actor, verb, target)
+	}
+	if err := env.checkKind(target); err != nil {
+		return nil, err
+	}
+	return h.assembly.reviewer.Assess(ctx, h.assembly.guard, actor, verb, target)
+}
+
+// checks say whether the server is ready.
+func (h *house) checks(env *surroundings) []check {
+	checks := []check{{"policies", func() (string, error) { return policyDetail(h.assembly.engine), nil }}}
+	if env.certificates != nil {
+		checks = append(checks, check{"certificate", func() (string, error) { return certificateDetail(env.certificates), env.certificates.Ready() }})
+	}
+	checks = append(checks, check{"caches", func() (string, error) { return "", env.synced() }})
+	if h.watching != nil {
+		checks = append(checks, check{"audit", func() (string, error) { return "", h.watching.watcher.Ready() }})
+	}
+	return checks
+}
+
+// tasks are what runs as long as the server, on every replica.
+func (h *house) tasks(c config.Configuration, env *surroundings) []func(context.Context) error {
+	tasks := append(env.run, func(ctx context.Context) error { return h.assembly.engine.Watch(ctx, c.Policies.ReloadInterval) })
+	if env.certificates != nil {
+		tasks = append(tasks, env.certificates.Run)
+	}
+	if h.desk != nil {
+		tasks = append(tasks, h.desk.run(c)...)
+	}
+	if h.copies != nil {
+		for range copyWorkers {
+			tasks = append(tasks, h.copies.run)
+		}
+	}
+	if h.alerting != nil {
+		tasks = append(tasks, h.alerting.deliverer.Run)
+	}
+	return append(tasks, h.watching.run()...)
+}
+
+// close ends what is connected to others.
+func (h *house) close(err *error) {
+	h.alerting.close(err)
+	h.copies.close(err)
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/mollyguard/mollyguard/alert"
+	"github.com/mollyguard/mollyguard/auditlog"
+	"github.com/mollyguard/mollyguard/auditlog/file"
+	"github.com/mollyguard/mollyguard/auditlog/inventory"
+	"github.com/mollyguard/mollyguard/auditlog/logging"
+	"github.com/mollyguard/mollyguard/auditlog/mapping"
+	"github.com/mollyguard/mollyguard/auditlog/pubsub"
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/operation"
+)
+
+// watching is what watches the audit log, put together from a configuration. A nil
+// watching is off.
+type watching struct {
+	inventory *inventory.Inventory
+	watcher   *auditlog.Watcher
+	judging   auditlog.Judging
+}
+
+// openWatching returns nil if there are no sources.
+func openWatching(c config.Configuration, env *surroundings, books *books, a *assembly, people *alerting, log *slog.Logger, registerer prometheus.Registerer) (*watching, error) {
+	if len(c.Audit.Sources) == 0 {
+		return nil, nil
+	}
+	mapper, err := newMapper(c, a)
+	if err != nil {
+		return nil, err
+	}
+	w := &watching{}
+	assets := c.Audit.Assets
+	w.inventory, err = inventory.New(inventory.Options{
+		Ledger: books.ledger, Scopes: assets.Scopes, Endpoint: assets.Endpoint, ClientOptions: googleClient(assets.Endpoint),
+		RefreshInterval: assets.RefreshInterval,
+		FeedProject:     assets.Feed.Project, FeedSubscription: assets.Feed.Subscription,
+		FeedEndpoint: assets.Feed.Endpoint, FeedClientOptions: googleClient(assets.Feed.Endpoint),
+		Log: log, Registerer: registerer,
+		Report: func(t alert.Trouble) { w.watcher.Report(context.Background(), t) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("audit.assets: %w", err)
+	}
+	sources, err := auditSources(c, env, log, registerer)
+	if err != nil {
+		return nil, err
+	}
+	selectors, err := parseSelectors(c.Production.Selectors)
+	if err != nil {
+		return nil, err
+	}
+	w.judging = auditlog.Judging{Inventory: w.inventory, Marks: marksOf(selectors)}
+	w.watcher, err = auditlog.New(auditlog.Options{
+		Sources: sources, Mapper: mapper, Judging: w.judging, Decider: a.guard, Recorder: books.recent, Book: people.book,
+		Ledger: books.ledger, Wake: people.deliverer.Wake, Silence: c.Audit.Silence, Log: log, Registerer: registerer,
+	})
+	return w, err
+}
+
+// newMapper reads log entries. a says who is whom; it may be nil.
+func newMapper(c config.Configuration, a *assembly) (*mapping.Mapper, error) {
+	o := mapping.Options{Own: c.Audit.Own, OwnNames: c.Audit.OwnNames, HeartbeatLog: c.Audit.Heartbeat.Log, Files: map[string][]byte{}, Cluster: c.Cluster}
+	for _, cluster := range c.Audit.Clusters {
+		o.Clusters = append(o.Clusters, mapping.Cluster{
+			Project: cluster.Project, Location: cluster.Location, Name: cluster.Name, Ref: cluster.Cluster,
+			Guarded: cluster.Guarded, Namespace: cluster.Namespace, WebhookName: cluster.WebhookName,
+		})
+	}
+	for _, path := range c.Audit.Mappings {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("audit.mappings: %w", err)
+		}
+		o.Files[path] = data
+	}
+	if a != nil {
+		o.KindOf = kindOf(a)
+	}
+	return mapping.New(o)
+}
+
+// kindOf says what an actor of the audit log is: what the configuration calls an agent
+// or the cluster's own machinery is that, and of the others service accounts are
+// services.
+func kindOf(a *assembly) func(name string) operation.ActorKind {
+	return func(name string) operation.ActorKind {
+		kind := a.reviewer.KindOf(name)
+		if kind == operation.Human && strings.HasSuffix(name, "gserviceaccount.com") {
+			return operation.Service
+		}
+		return kind
+	}
+}
+
+// marksOf says what labels tell, by the selectors that say what production is. Labels
+// tell something if they have a key that a selector asks for.
+func marksOf(selectors []labels.Selector) auditlog.Marks {
+	keys := map[string]bool{}
+	for _, selector := range selectors {
+		requirements, _ := selector.Requirements()
+		for _, requirement := range requirements {
+			keys[requirement.Key()] = true
+		}
+	}
+	return func(set map[string]string) (production, told bool) {
+		for _, selector := range selectors {
+			if len(set) > 0 && selector.Matches(labels.Set(set)) {
+				return true, true
+			}
+		}
+		for key := range set {
+			if keys[key] {
+				return false, true
+			}
+		}
+		return false, false
+	}
+}
+
+// auditSources are the sources of a configuration.
+func auditSources(c config.Configuration, env *surroundings, log *slog.Logger, registerer prometheus.Registerer) ([]auditlog.Source, error) {
+	var sources []auditlog.Source
+	var errs []error
+	for i, o := range c.Audit.Sources {
+		source, err := auditSource(o, log, registerer)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("audit.sources[%d]: %w", i, err))
+			continue
+		}
+		if o.PubSub == nil && env.cluster != nil && env.cluster.inCluster { // Pub/Sub itself shares out what there is
+			source = &alone{Source: source, lead: func(do func(context.Context) error) func(context.Context) error {
+				return leading(c, env.cluster.clients, true, auditLease, log, do)
+			}}
+		}
+		sources = append(sources, source)
+	}
+	return sources, errors.Join(errs...)
+}
+
+func auditSource(o config.AuditSource, log *slog.Logger, registerer prometheus.Registerer) (auditlog.Source, error) {
+	switch {
+	case o.PubSub != nil:
+		return pubsub.New(pubsub.Options{
+			Project: o.PubSub.Project, Subscription: o.PubSub.Subscription, Endpoint: o.PubSub.Endpoint,
+			ClientOptions: googleClient(o.PubSub.Endpoint), Log: log, Registerer: registerer,
+		})
+	case o.Logging != nil:
+		return logging.New(logging.Options{
+			Resources: o.Logging.Resources, Filter: o.Logging.Filter, Endpoint: o.Logging.Endpoint,
+			ClientOptions: googleClient(o.Logging.Endpoint), Log: log, Registerer: registerer,
+		})
+	}
+	return file.New(file.Options{Path: o.File.Path, Follow: true, Log: log})
+}
+
+// auditLease is held by the replica that reads what only one should.
+const auditLease = "mollyguard-audit"
+
+// alone is a source that one replica at a time reads.
+type alone struct {
+	auditlog.Source
+	lead    func(do func(context.Context) error) func(context.Context) error
+	reading atomic.Bool
+}
+
+// Run implements auditlog.Source.
+func (a *alone) Run(ctx context.Context, position string, hand auditlog.Hand, report auditlog.Report) error {
+	return a.lead(func(ctx context.Context) error {
+		a.reading.Store(true)
+		defer a.reading.Store(false)
+		return a.Source.Run(ctx, position, hand, report)
+	})(ctx)
+}
+
+// Idle reports whether another replica reads.
+func (a *alone) Idle() bool { return !a.reading.Load() }
+
+// run are the tasks of watching.
+func (w *watching) run() []func(ctx context.Context) error {
+	if w == nil {
+		return nil
+	}
+	return []func(context.Context) error{w.inventory.Run, w.watcher.Run}
+}
+
+// assess returns what would stand against an operation on a cloud resource that nobody
+// has asked for yet.
+func (w *watching) assess(ctx context.Context, a *assembly, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error) {
+	service, path, ok := operation.ParseGCPRef(target.Ref)
+	if !ok || w == nil {
+		return nil, fmt.Errorf("%s cannot be looked at: this server does not watch the audit log", operation.Printable(target.Ref))
+	}
+	r := auditlog.Reading{Operation: operation.Operation{
+		Surface: operation.GCP, Verb: verb, Phase: operation.Requested, Actor: actor,
+		Target: operation.Target{Reference: target, Group: service, Project: segmentAfter(path, "projects"), Location: segmentAfter(path, "locations", "zones", "regions")},
+	}}
+	w.judging.Complete(ctx, &r)
+	return a.guard.Assess(ctx, r.Operation)
+}
+
+// segmentAfter is what follows one of some words in a path.
+func segmentAfter(path string, words ...string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments[:len(segments)-1] {
+		for _, word := range words {
+			if segment == word {
+				return segments[i+1]
+			}
+		}
+	}
+	return ""
+}

@@ -47,7 +47,7 @@ func furnish(ctx context.Context, s streams, c config.Configuration, env *surrou
 	if h.alerting, err = openAlerting(ctx, s, c, books.ledger, h.assembly.engine, log, registry); err != nil {
 		return nil, err
 	}
-	if h.watching, err = openWatching(c, env, books, h.assembly, h.alerting, log, registry); err != nil {
+	if h.watching, err = openWatching(ctx, c, env, books, h.assembly, h.alerting, log, registry); err != nil {
 		h.alerting.close(&err)
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/mollyguard/mollyguard/alert"
 	"github.com/mollyguard/mollyguard/auditlog"
 	"github.com/mollyguard/mollyguard/auditlog/file"
+	"github.com/mollyguard/mollyguard/auditlog/heartbeat"
 	"github.com/mollyguard/mollyguard/auditlog/inventory"
 	"github.com/mollyguard/mollyguard/auditlog/logging"
 	"github.com/mollyguard/mollyguard/auditlog/mapping"
@@ -29,10 +30,11 @@ type watching struct {
 	inventory *inventory.Inventory
 	watcher   *auditlog.Watcher
 	judging   auditlog.Judging
+	heart     *heartbeat.Heart // nil if none beats
 }
 
 // openWatching returns nil if there are no sources.
-func openWatching(c config.Configuration, env *surroundings, books *books, a *assembly, people *alerting, log *slog.Logger, registerer prometheus.Registerer) (*watching, error) {
+func openWatching(ctx context.Context, c config.Configuration, env *surroundings, books *books, a *assembly, people *alerting, log *slog.Logger, registerer prometheus.Registerer) (*watching, error) {
 	if len(c.Audit.Sources) == 0 {
 		return nil, nil
 	}
@@ -41,6 +43,7 @@ func openWatching(c config.Configuration, env *surroundings, books *books, a *as
 		return nil, err
 	}
 	w := &watching{}
+	report := func(t alert.Trouble) { w.watcher.Report(ctx, t) }
 	assets := c.Audit.Assets
 	w.inventory, err = inventory.New(inventory.Options{
 		Ledger: books.ledger, Scopes: assets.Scopes, Endpoint: assets.Endpoint, ClientOptions: googleClient(assets.Endpoint),
@@ -48,10 +51,19 @@ func openWatching(c config.Configuration, env *surroundings, books *books, a *as
 		FeedProject:     assets.Feed.Project, FeedSubscription: assets.Feed.Subscription,
 		FeedEndpoint: assets.Feed.Endpoint, FeedClientOptions: googleClient(assets.Feed.Endpoint),
 		Log: log, Registerer: registerer,
-		Report: func(t alert.Trouble) { w.watcher.Report(context.Background(), t) },
+		Report: report,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("audit.assets: %w", err)
+	}
+	if beat := c.Audit.Heartbeat; beat.Parent != "" {
+		w.heart, err = heartbeat.New(ctx, heartbeat.Options{
+			Parent: beat.Parent, Log: beat.Log, Interval: beat.Interval, Endpoint: beat.Endpoint, ClientOptions: googleClient(beat.Endpoint),
+			Report: report, Logger: log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("audit.heartbeat: %w", err)
+		}
 	}
 	sources, err := auditSources(c, env, log, registerer)
 	if err != nil {
@@ -134,7 +146,11 @@ func auditSources(c config.Configuration, env *surroundings, log *slog.Logger, r
 	var sources []auditlog.Source
 	var errs []error
 	for i, o := range c.Audit.Sources {
-		source, err := auditSource(o, log, registerer)
+		beat := ""
+		if c.Audit.Heartbeat.Parent != "" {
+			beat = c.Audit.Heartbeat.Log
+		}
+		source, err := auditSource(o, beat, log, registerer)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("audit.sources[%d]: %w", i, err))
 			continue
@@ -149,7 +165,9 @@ func auditSources(c config.Configuration, env *surroundings, log *slog.Logger, r
 	return sources, errors.Join(errs...)
 }
 
-func auditSource(o config.AuditSource, log *slog.Logger, registerer prometheus.Registerer) (auditlog.Source, error) {
+// auditSource makes one. beat is the log that heartbeats are in, empty if there are
+// none.
+func auditSource(o config.AuditSource, beat string, log *slog.Logger, registerer prometheus.Registerer) (auditlog.Source, error) {
 	switch {
 	case o.PubSub != nil:
 		return pubsub.New(pubsub.Options{
@@ -158,7 +176,7 @@ func auditSource(o config.AuditSource, log *slog.Logger, registerer prometheus.R
 		})
 	case o.Logging != nil:
 		return logging.New(logging.Options{
-			Resources: o.Logging.Resources, Filter: o.Logging.Filter, Endpoint: o.Logging.Endpoint,
+			Resources: o.Logging.Resources, Filter: o.Logging.Filter, Heartbeat: beat, Endpoint: o.Logging.Endpoint,
 			ClientOptions: googleClient(o.Logging.Endpoint), Log: log, Registerer: registerer,
 		})
 	}
@@ -192,7 +210,11 @@ func (w *watching) run() []func(ctx context.Context) error {
 	if w == nil {
 		return nil
 	}
-	return []func(context.Context) error{w.inventory.Run, w.watcher.Run}
+	tasks := []func(context.Context) error{w.inventory.Run, w.watcher.Run}
+	if w.heart != nil {
+		tasks = append(tasks, w.heart.Run)
+	}
+	return tasks
 }
 
 // assess returns what would stand against an operation on a cloud resource that nobody

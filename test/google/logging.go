@@ -40,6 +40,7 @@ type Logging struct {
 	listFaults []error
 	listFails  error
 	tailFails  error
+	writeFails error
 }
 
 // LoggingCalls are the calls that came.
@@ -170,6 +171,13 @@ func (l *Logging) FailTails(err error) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	l.tailFails = err
+}
+
+// FailWrites makes all writes fail with a status error, until it is called with nil.
+func (l *Logging) FailWrites(err error) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.writeFails = err
 }
 
 var errEnded = errors.New("ended by the script")

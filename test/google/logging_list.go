@@ -120,8 +120,11 @@ func after(entries []*loggingpb.LogEntry, req *loggingpb.ListLogEntriesRequest) 
 func (l *Logging) WriteLogEntries(_ context.Context, req *loggingpb.WriteLogEntriesRequest) (*loggingpb.WriteLogEntriesResponse, error) {
 	l.lock.Lock()
 	l.calls.Write++
-	now := timestamppb.New(l.now())
+	now, fault := timestamppb.New(l.now()), l.writeFails
 	l.lock.Unlock()
+	if fault != nil {
+		return nil, fault
+	}
 	var entries []*loggingpb.LogEntry
 	for _, e := range req.GetEntries() {
 		e = proto.CloneOf(e)

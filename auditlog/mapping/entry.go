@@ -122,9 +122,17 @@ func (e *entry) audit(r *reader, payload object) {
 		}
 		e.authorizations = append(e.authorizations, r.flag(info, where, "granted"))
 	}
-	e.hasRequest = payload["request"] != nil
+	e.hasRequest = payload["request"] != nil && !(e.long.Last && !e.long.First && onlyTyped(payload["request"]))
 	e.hasAnswer = !empty(payload["response"])
 	e.caller = r.caller(payload)
+}
+
+// onlyTyped reports whether a message says nothing but its type, as the request does in
+// the last entries of Compute Engine. In a first entry that is a request whose fields
+// are all zero, which JSON leaves out.
+func onlyTyped(message any) bool {
+	o, ok := message.(object)
+	return ok && len(o) == 1 && o["@type"] != nil
 }
 
 func (r *reader) time(o object, name string) time.Time {

@@ -202,7 +202,7 @@ func (m *Mapper) apply(r *row, e *entry, reading *auditlog.Reading) {
 	if len(r.change.texts) > 0 {
 		op.Changes = []string{r.change.write(e.tree)}
 	}
-	if r.labels != nil && e.hasRequest {
+	if r.labels != nil && (e.hasRequest || !r.labels.in("protoPayload.request")) {
 		reading.NewLabels = newLabels(r.labels.first(e.tree))
 	}
 	op.Target.Own = r.own && (m.ownNames == nil || m.ownNames.MatchString(op.Target.Name))

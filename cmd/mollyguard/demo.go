@@ -50,7 +50,8 @@ func newDemo(s streams) *cobra.Command {
 		Short: "Tell the story in a terminal, with a real server and recorded reviews",
 		Long: `Tell the story in a terminal: start the real server on a local port, with a
 certificate authority and a decision log in a temporary folder, send it reviews
-that a kube-apiserver recorded, and print what the user would see.
+that a kube-apiserver recorded and write what Google's audit log would have into a
+file that it follows, and print what people would see.
 
 It needs no cluster and leaves nothing behind.`,
 		Args: exactly(0, "no arguments"),
@@ -78,13 +79,17 @@ func demo(ctx context.Context, s streams) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := demoAuditConfig(&c, folder); err != nil {
+		return err
+	}
+	told := &told{}
 	listening := make(chan addresses, 1)
 	stopped := make(chan error, 1)
 	serverContext, stop := context.WithCancel(ctx)
 	defer stop()
 	var talk bytes.Buffer // shown if the server fails
 	go func() {
-		stopped <- serve(serverContext, streams{in: s.in, out: io.Discard, err: &talk}, c, serveOptions{objects: objects, noCluster: true, listening: listening})
+		stopped <- serve(serverContext, streams{in: s.in, out: told, err: &talk}, c, serveOptions{objects: objects, noCluster: true, listening: listening})
 	}()
 	var at addresses
 	select {
@@ -93,12 +98,16 @@ func demo(ctx context.Context, s streams) (err error) {
 		return fmt.Errorf("start the demo server: %w\n%s", err, talk.String())
 	}
 	caPath := filepath.Join(folder, "certificates", "ca.crt")
-	told := tell(ctx, s.out, at, caPath)
-	if told == nil {
-		told = demoDesk{out: s.out, at: at, caPath: caPath, tokens: tokens}.tell(ctx)
+	desk := demoDesk{out: s.out, at: at, caPath: caPath, tokens: tokens}
+	problem := tell(ctx, s.out, at, caPath)
+	if problem == nil {
+		problem = desk.tell(ctx)
+	}
+	if problem == nil {
+		problem = demoAudit{demoDesk: desk, log: c.Audit.Sources[0].File.Path, told: told}.tell(ctx)
 	}
 	stop()
-	if err := errors.Join(told, <-stopped); err != nil {
+	if err := errors.Join(problem, <-stopped); err != nil {
 		return fmt.Errorf("%w\n%s", err, talk.String())
 	}
 	return printRecords(s.out, c.DecisionLog.Path)

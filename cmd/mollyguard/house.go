@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,12 +20,13 @@ type house struct {
 	alerting *alerting
 	watching *watching
 	copies   *copies
+	log      *slog.Logger
 }
 
 // furnish puts a house together. Its parts ask each other while it runs, so some of
 // them are told where to find others before those are there.
 func furnish(ctx context.Context, s streams, c config.Configuration, env *surroundings, books *books, log *slog.Logger, registry *prometheus.Registry) (*house, error) {
-	h := &house{}
+	h := &house{log: log}
 	var err error
 	if h.desk, err = env.openDesk(ctx, c, books, h, log, registry); err != nil {
 		return nil, err
@@ -98,6 +100,12 @@ func (h *house) tasks(c config.Configuration, env *surroundings) []func(context.
 	}
 	if h.alerting != nil {
 		tasks = append(tasks, h.alerting.deliverer.Run)
+	}
+	if h.watching != nil {
+		e := &emergency{
+			sinks: h.alerting.sinks.byName, trouble: h.watching.watcher.Ready, cluster: c.Cluster, help: c.Help, now: time.Now, log: h.log,
+		}
+		tasks = append(tasks, e.run)
 	}
 	return append(tasks, h.watching.run()...)
 }

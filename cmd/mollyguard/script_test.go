@@ -97,12 +97,20 @@ var (
 	sameID  = "01J00000000000000000000000"
 )
 
+var (
+	// anAlertTime is how alerts write times, for people and in links.
+	anAlertTime = regexp.MustCompile(`\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\dZ|T\d\d%3A\d\d%3A\d\d(?:\.\d+)?Z)|\d\d:\d\d UTC`)
+	anIncident  = regexp.MustCompile(`\d{8}T\d{4}Z-[0-9a-f]{20}`)
+)
+
 func normalise(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, "normalise FILE TO", 2)
 	data := []byte(ts.ReadFile(args[0]))
 	data = anID.ReplaceAll(data, []byte(sameID))
 	data = aHandle.ReplaceAll(data, []byte("bg-0000-0000"))
 	data = aTime.ReplaceAll(data, []byte(plain))
+	data = anAlertTime.ReplaceAll(data, []byte("TIME"))
+	data = anIncident.ReplaceAll(data, []byte("20260101T0000Z-00000000000000000000"))
 	data = aPort.ReplaceAll(data, []byte("127.0.0.1:PORT"))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }

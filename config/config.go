@@ -105,6 +105,9 @@ type Enforcement struct {
 type Exemption struct {
 	Name   string   `yaml:"name"`
 	Actors []string `yaml:"actors"`
+	// Surfaces and Kinds narrow it; empty for all.
+	Surfaces []operation.Surface `yaml:"surfaces"`
+	Kinds    []string            `yaml:"kinds"`
 	// Reason is for whoever reads the file.
 	Reason string `yaml:"reason"`
 }

@@ -276,7 +276,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		},
 		{
 			"an unknown key in a list", header + "exempt:\n- name: a\n  actors: [b]\n  why: c\n",
-			[]string{`c.yaml:6: unknown key "why": known here are actors, name, reason`},
+			[]string{`c.yaml:6: unknown key "why": known here are actors, kinds, name, reason, surfaces`},
 		},
 		{
 			"a key with a line break in it", header + "\"a\\nb\": 1\n",

@@ -89,9 +89,7 @@ func (c *Configuration) validate(p *problems) {
 		validatePatterns(p, field+".actors", rule.Actors)
 		validatePatterns(p, field+".projects", rule.Projects)
 		for j, surface := range rule.Surfaces {
-			if values := surface.Values(); !slices.Contains(values, string(surface)) {
-				p.add(fmt.Sprintf("%s.surfaces[%d]", field, j), "%q is not one of %v", surface, values)
-			}
+			oneOf(p, fmt.Sprintf("%s.surfaces[%d]", field, j), string(surface), surface.Values())
 		}
 		if values := operation.EnforceDeny.Values(); !slices.Contains(values, string(rule.Action)) {
 			p.add(field+".action", "%q is not one of %v", rule.Action, values)
@@ -106,6 +104,9 @@ func (c *Configuration) validate(p *problems) {
 			p.add(field+".actors", "missing: an exemption for everybody is no guard")
 		}
 		validatePatterns(p, field+".actors", exemption.Actors)
+		for j, surface := range exemption.Surfaces {
+			oneOf(p, fmt.Sprintf("%s.surfaces[%d]", field, j), string(surface), surface.Values())
+		}
 	}
 	c.validateWebhook(p)
 	c.validateServer(p)

@@ -175,3 +175,35 @@ func TestWhatCameToNothingUsesNoGrantUp(t *testing.T) {
 		})
 	}
 }
+
+func TestAnExemptionCanBeNarrowedToWhatTheMachineryDoesByItself(t *testing.T) {
+	const agent = "service-1@container-engine-robot.iam.gserviceaccount.com"
+	exempt := guard.Exemption{
+		Name: "agents", Actors: []string{`service-[0-9]+@container-engine-robot\.iam\.gserviceaccount\.com`}, Alone: true,
+		Surfaces: []operation.Surface{operation.GCP}, Groups: []string{"compute.googleapis.com"}, Kinds: []string{"Instance"},
+	}
+	for _, tt := range []struct {
+		name string
+		edit func(*operation.Operation)
+		want string
+	}{
+		{"what it does all day", func(*operation.Operation) {}, "agents"},
+		{"somebody through it", func(op *operation.Operation) { op.Origin.Delegation = []string{"alice@example.com"} }, ""},
+		{"another kind", func(op *operation.Operation) { op.Target.Kind = "Network" }, ""},
+		{"another service", func(op *operation.Operation) { op.Target.Group = "container.googleapis.com" }, ""},
+		{"another surface", func(op *operation.Operation) { op.Surface = operation.Kubernetes }, ""},
+		{"somebody whose name ends like it", func(op *operation.Operation) { op.Actor.Name = "x-" + agent }, ""},
+		{"a name with more at its end", func(op *operation.Operation) { op.Actor.Name = agent + ".example.com" }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuard(t, guard.Options{Evaluator: says("p"), Exempt: []guard.Exemption{exempt}})
+			d := g.Decide(t.Context(), deletedCluster(func(op *operation.Operation) {
+				op.Actor.Name, op.Target.Kind, op.Target.Group = agent, "Instance", "compute.googleapis.com"
+				tt.edit(op)
+			}))
+			if d.Exempt != tt.want {
+				t.Errorf("exempt as %q (%s), want %q", d.Exempt, d.Outcome, tt.want)
+			}
+		})
+	}
+}

@@ -106,13 +106,29 @@ type Exemption struct {
 	Name string
 	// Actors are patterns for whole user names; at least one.
 	Actors []string
+	// Surfaces, Groups and Kinds narrow it to what is done on some surfaces, to
+	// targets of some API groups or services, and of some kinds.
+	Surfaces []operation.Surface
+	Groups   []string
+	Kinds    []string
+	// Alone leaves out what somebody does through the actor, as far as the surface
+	// tells.
+	Alone bool
 }
 
 type exemptions []exemption
 
 type exemption struct {
-	name   string
+	Exemption
 	actors patterns
+}
+
+func (e exemption) covers(op *operation.Operation) bool {
+	return e.actors.match(op.Actor.Name) &&
+		(len(e.Surfaces) == 0 || slices.Contains(e.Surfaces, op.Surface)) &&
+		(len(e.Groups) == 0 || slices.Contains(e.Groups, op.Target.Group)) &&
+		(len(e.Kinds) == 0 || slices.Contains(e.Kinds, op.Target.Kind)) &&
+		!(e.Alone && len(op.Origin.Delegation) > 0)
 }
 
 func newExemptions(list []Exemption) (exemptions, error) {
@@ -128,7 +144,7 @@ func newExemptions(list []Exemption) (exemptions, error) {
 		}
 		actors, err := newPatterns(field+".actors", e.Actors)
 		errs = append(errs, err)
-		parsed = append(parsed, exemption{e.Name, actors})
+		parsed = append(parsed, exemption{e, actors})
 	}
 	return parsed, errors.Join(errs...)
 }
@@ -136,8 +152,8 @@ func newExemptions(list []Exemption) (exemptions, error) {
 // find returns the name of the first exemption that covers the actor of op.
 func (e exemptions) find(op *operation.Operation) (string, bool) {
 	for _, exemption := range e {
-		if exemption.actors.match(op.Actor.Name) {
-			return exemption.name, true
+		if exemption.covers(op) {
+			return exemption.Name, true
 		}
 	}
 	return "", false

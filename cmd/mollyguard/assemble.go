@@ -156,10 +156,32 @@ func exemptions(c config.Configuration) []guard.Exemption {
 	if len(c.Kubernetes.ControlPlane) > 0 {
 		list = append(list, guard.Exemption{Name: controlPlaneExemption, Actors: c.Kubernetes.ControlPlane})
 	}
+	list = append(list, googleExemptions()...)
 	for _, e := range c.Exempt {
-		list = append(list, guard.Exemption{Name: e.Name, Actors: e.Actors})
+		list = append(list, guard.Exemption{Name: e.Name, Actors: e.Actors, Surfaces: e.Surfaces, Kinds: e.Kinds})
 	}
 	return list
+}
+
+// googleExemptions let Google's own machinery through, which deletes instances and
+// load balancers all day as clusters and groups grow and shrink. What made it do so, a
+// cluster or a group that somebody deleted, has an entry of its own.
+//
+// Service agents are in projects of Google's, where no customer can act through them
+// (https://cloud.google.com/iam/docs/service-agents). The Google APIs Service Agent also
+// works for Deployment Manager, so it is let through for what instance groups do only.
+func googleExemptions() []guard.Exemption {
+	gcp := []operation.Surface{operation.GCP}
+	return []guard.Exemption{
+		{
+			Name: "google-service-agents", Surfaces: gcp, Alone: true, Groups: []string{"compute.googleapis.com"},
+			Actors: []string{`service-[0-9]+@(container-engine-robot|compute-system)\.iam\.gserviceaccount\.com`, `system@google\.com`},
+		},
+		{
+			Name: "google-instance-groups", Surfaces: gcp, Alone: true, Groups: []string{"compute.googleapis.com"}, Kinds: []string{"Instance", "Disk"},
+			Actors: []string{`[0-9]+@cloudservices\.gserviceaccount\.com`},
+		},
+	}
 }
 
 func productionSelectors(c config.Configuration) (objects, namespaces []labels.Selector, err error) {

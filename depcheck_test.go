@@ -70,6 +70,7 @@ var rules = map[string]rule{
 		forbidden: []string{module}, allowed: []string{module + "/operation", module + "/config"},
 		onlyFor: []string{module + "/cmd"},
 	},
+	"pause":   {onlyStandard: true},
 	"console": not(opa, google),
 	"api":     not(surfaces, stores, kubernetes, google, opa, bbolt),
 	"cmd":     {},

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mollyguard/mollyguard/ledger"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 // DelivererOptions says what a Deliverer works with. Ledger, Book and Sinks are
@@ -74,10 +75,10 @@ func NewDeliverer(o DelivererOptions) (*Deliverer, error) {
 		o.Entropy = rand.Reader
 	}
 	m := newMetrics(o.Registerer, o.Ledger, names, d.now)
-	jitter := &jitter{entropy: o.Entropy}
+	backoff := &pause.Backoff{First: firstPause, Longest: maxPause, Entropy: o.Entropy}
 	for _, name := range names {
 		d.workers = append(d.workers, &worker{
-			Deliverer: d, name: name, sink: o.Sinks[name], metrics: m.of(name), jitter: jitter, wake: make(chan struct{}, 1),
+			Deliverer: d, name: name, sink: o.Sinks[name], metrics: m.of(name), backoff: backoff, wake: make(chan struct{}, 1),
 		})
 	}
 	return d, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mollyguard/mollyguard/ledger"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 // worker sends to one sink.
@@ -17,7 +18,7 @@ type worker struct {
 	name    string
 	sink    Sink
 	metrics sinkMetrics
-	jitter  *jitter
+	backoff *pause.Backoff
 	wake    chan struct{}
 
 	// failures counts how often in a row the sink failed, whatever it was sent; until
@@ -100,9 +101,9 @@ func (w *worker) look(ctx context.Context) (due []item, wait time.Duration, err 
 // tired counts a failure of the sink, or of the ledger, and returns how long to rest.
 func (w *worker) tired() time.Duration {
 	w.failures++
-	pause := w.jitter.pause(w.failures)
-	w.rest = w.now().Add(pause)
-	return pause
+	rest := w.backoff.After(w.failures)
+	w.rest = w.now().Add(rest)
+	return rest
 }
 
 // errGone is an incident that is waited for, and is not there.
@@ -165,7 +166,7 @@ func (w *worker) weigh(i item, err error) outcome {
 	now := w.now()
 	o := outcome{result: resultFailed, err: err}
 	w.tired()
-	o.again = now.Add(w.jitter.pause(i.Attempts + 1))
+	o.again = now.Add(w.backoff.After(i.Attempts + 1))
 	if later, ok := errors.AsType[*Later](err); ok {
 		o.result = resultLater
 		if later.After > 0 {

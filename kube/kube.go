@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 // The client's own limits. The webhook asks for one object in a scale or an
@@ -104,7 +106,7 @@ func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context) error) err
 		}
 		elector.Run(held)
 		giveUp()
-		wait(ctx, retryPeriod)
+		_ = pause.For(ctx, retryPeriod) // the loop looks whether ctx ended
 	}
 	running.Lock() // wait for the last term to end
 	defer running.Unlock()
@@ -125,14 +127,4 @@ func (l Lease) elector(callbacks leaderelection.LeaderCallbacks) (*leaderelectio
 		Name:            l.Name,
 		Callbacks:       callbacks,
 	})
-}
-
-// wait waits, or less if ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mollyguard/mollyguard/alert"
 	"github.com/mollyguard/mollyguard/auditlog"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 const (
@@ -66,7 +67,7 @@ func New(o Options) (*Source, error) {
 		o.Interval = interval
 	}
 	if o.Wait == nil {
-		o.Wait = func(ctx context.Context) error { return wait(ctx, o.Interval) }
+		o.Wait = func(ctx context.Context) error { return pause.For(ctx, o.Interval) }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -75,17 +76,6 @@ func New(o Options) (*Source, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Source{Options: o, name: "file:" + cmp.Or(o.Name, o.Path, "-")}, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Name implements auditlog.Source.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/mollyguard/mollyguard/alert"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 // Feed takes a message of the asset feed: a TemporalAsset in JSON, of content type
@@ -58,7 +59,7 @@ const (
 // feedLoop receives the feed until ctx ends.
 func (i *Inventory) feedLoop(ctx context.Context) {
 	name := fmt.Sprintf("projects/%s/subscriptions/%s", i.o.FeedProject, i.o.FeedSubscription)
-	pause := firstPause
+	rest := firstPause
 	for ctx.Err() == nil {
 		err := i.receive(ctx)
 		if ctx.Err() != nil {
@@ -69,10 +70,10 @@ func (i *Inventory) feedLoop(ctx context.Context) {
 		}
 		i.o.Log.Warn("asset feed ended", "error", err)
 		i.troubles.tell(kindOf(err), SourceFeed, i.o.Now(), explainFeed(name, err))
-		if wait(ctx, pause) != nil {
+		if pause.For(ctx, rest) != nil {
 			return
 		}
-		pause = min(2*pause, lastPause)
+		rest = min(2*rest, lastPause)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/mollyguard/mollyguard/alert"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 const (
@@ -24,10 +25,10 @@ const (
 
 // refreshLoop searches when it is time, until ctx ends.
 func (i *Inventory) refreshLoop(ctx context.Context) {
-	pause, failures := time.Duration(0), 0
+	rest, failures := time.Duration(0), 0
 	for {
 		due := time.Unix(i.seeded.Load(), 0).Add(i.o.RefreshInterval).Sub(i.o.Now())
-		if wait(ctx, max(due, pause)) != nil {
+		if pause.For(ctx, max(due, rest)) != nil {
 			return
 		}
 		err := i.Refresh(ctx)
@@ -35,30 +36,16 @@ func (i *Inventory) refreshLoop(ctx context.Context) {
 			return
 		}
 		if err == nil {
-			pause, failures = 0, 0
+			rest, failures = 0, 0
 			i.searched()
 			continue
 		}
 		failures++
-		pause = max(firstPause, min(2*pause, lastPause))
+		rest = max(firstPause, min(2*rest, lastPause))
 		if kindOf(err) == alert.Exhausted {
-			pause = max(pause, exhaustedPause)
+			rest = max(rest, exhaustedPause)
 		}
 		i.failed(err, failures)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 

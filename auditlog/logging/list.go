@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 const (
@@ -57,7 +59,7 @@ func (r *reader) list(ctx context.Context) error {
 		from := r.watermark
 		r.turn.Unlock()
 		r.troubles.gap(from, err)
-		if err := r.pause(ctx, attempt); err != nil {
+		if err := pause.For(ctx, r.backoff.After(attempt+1)); err != nil {
 			return err
 		}
 		attempt++

@@ -41,6 +41,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/mollyguard/mollyguard/auditlog"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 // The defaults of Options.
@@ -128,6 +129,7 @@ type Source struct {
 	Options
 	name    string
 	metrics metrics
+	backoff *pause.Backoff
 }
 
 // New returns a Source. It connects to nothing. An error says what is wrong with the
@@ -155,6 +157,7 @@ func New(o Options) (*Source, error) {
 	slices.Sort(resources)
 	s := &Source{Options: o, name: "logging:" + strings.Join(slices.Compact(resources), ",")}
 	s.metrics = newMetrics(o.Registerer, s.name)
+	s.backoff = &pause.Backoff{First: o.MinPause, Longest: o.MaxPause, Least: 0.5, Entropy: o.Rand}
 	return s, nil
 }
 
@@ -234,7 +237,7 @@ func (s *Source) connect(ctx context.Context, t *troubles) (*apiv2.Client, error
 			return nil, ctx.Err()
 		}
 		t.failed(connecting, &credentialsError{err})
-		if err := s.pause(ctx, attempt); err != nil {
+		if err := pause.For(ctx, s.backoff.After(attempt+1)); err != nil {
 			return nil, err
 		}
 	}

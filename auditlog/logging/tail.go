@@ -11,6 +11,8 @@ import (
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 // tail keeps a tail open until ctx ends.
@@ -30,7 +32,7 @@ func (r *reader) tail(ctx context.Context) error {
 			r.Log.Warn("tail ended, listing instead", "source", r.name, "error", err)
 			r.troubles.failed(tailing, err)
 		}
-		if err := r.pause(ctx, attempt); err != nil {
+		if err := pause.For(ctx, r.backoff.After(attempt+1)); err != nil {
 			return err
 		}
 	}

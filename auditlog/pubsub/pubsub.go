@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/mollyguard/mollyguard/auditlog"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 const (
@@ -100,6 +101,7 @@ type Source struct {
 	Options
 	name    string
 	metrics metrics
+	backoff *pause.Backoff
 }
 
 // New returns a Source. It connects to nothing. An error says what is wrong with the
@@ -128,6 +130,7 @@ func New(o Options) (*Source, error) {
 	}
 	s := &Source{Options: o, name: "projects/" + o.Project + "/subscriptions/" + o.Subscription}
 	s.metrics = newMetrics(o.Registerer, s.Name())
+	s.backoff = &pause.Backoff{First: o.MinPause, Longest: o.MaxPause, Least: 0.5, Entropy: o.Rand}
 	return s, nil
 }
 
@@ -157,7 +160,7 @@ func (s *Source) Run(ctx context.Context, _ string, hand auditlog.Hand, report a
 		}
 		s.Log.Warn("subscription ended, trying again", "source", s.Name(), "error", err)
 		h.ended(err)
-		if err := s.pause(ctx, attempt); err != nil {
+		if err := pause.For(ctx, s.backoff.After(attempt+1)); err != nil {
 			return nil
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -162,24 +161,10 @@ const (
 	maxList  = 8
 )
 
-// clip shortens a text to a number of bytes, in valid UTF-8.
+// clip shortens a text to a number of bytes, in valid UTF-8. Of what is not, each run
+// becomes one byte: a mark for it would be three.
 func clip(text string, limit int) string {
-	if len(text) <= limit && utf8.ValidString(text) {
-		return text
-	}
-	const more = "…"
-	if len(text) > limit {
-		text = text[:limit-len(more)]
-		for i := 0; i < utf8.UTFMax && len(text) > 0; i++ { // not in the middle of a rune
-			if r, size := utf8.DecodeLastRuneInString(text); r != utf8.RuneError || size != 1 {
-				break
-			}
-			text = text[:len(text)-1]
-		}
-		text += more
-	}
-	// One byte would become three: what is left over is dropped, not shown.
-	return strings.ToValidUTF8(text, "?")
+	return strings.ToValidUTF8(operation.Clip(text, limit), "?")
 }
 
 func clipList(list []string, limit int) []string {

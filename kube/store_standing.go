@@ -65,9 +65,9 @@ func (s *Store) setStanding(ctx context.Context, id string, standing breakglass.
 func (s *Store) writeStanding(ctx context.Context, o client.Object, status *v1alpha1.Standing, what string, standing breakglass.Standing) (changed bool, err error) {
 	before := status.DeepCopy()
 	status.ObservedGeneration = o.GetGeneration()
-	status.Cluster, status.What = s.cluster, cut(what, maxWhat)
+	status.Cluster, status.What = s.cluster, operation.Clip(what, maxWhat)
 	status.State = v1alpha1.State(capitalized(string(standing.State)))
-	status.Message = cut(standing.Why, maxMessage)
+	status.Message = operation.Clip(standing.Why, maxMessage)
 	status.Approvers = slices.Clone(standing.Approvers[:min(len(standing.Approvers), maxApprovers)])
 	status.ApprovalsNeeded, status.Left = int32(standing.Needed), int32(standing.Left)
 	status.Until = nil
@@ -128,12 +128,4 @@ func what(verbs []v1alpha1.Verb, targets []v1alpha1.Target) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return operation.Printable(text)
-}
-
-// cut shortens a text to so many bytes.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit-len("…")], "") + "…"
 }

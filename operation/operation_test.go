@@ -197,3 +197,24 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 		t.Error("Reveal does not give the text")
 	}
 }
+
+func TestATextIsClippedAtACharacter(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		limit      int
+		want       string
+	}{
+		{"what fits", "mollyguard", 10, "mollyguard"},
+		{"what is too long", "mollyguard", 9, "mollyg…"},
+		{"in the middle of a character", "aüüü", 6, "aü…"},
+		{"at the end of one", "aüüü…", 8, "aüü…"},
+		{"to next to nothing", "mollyguard", 2, "…"},
+		{"what is no text", "\xff\xff\xff\xff\xff\xff", 5, "\xff\xff…"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := operation.Clip(tt.text, tt.limit); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}

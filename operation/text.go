@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Printable returns s with everything that could move a terminal's cursor, forge
@@ -29,4 +30,18 @@ func Printable(s string) string {
 
 func unprintable(r rune) bool {
 	return r == unicode.ReplacementChar || r != ' ' && !unicode.IsPrint(r)
+}
+
+// Clip cuts a text to at most limit bytes, at a character, and shows that it did. A
+// limit below the length of the mark, 3, gives the mark alone.
+func Clip(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const mark = "…"
+	end := max(limit-len(mark), 0)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + mark
 }

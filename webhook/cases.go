@@ -158,14 +158,14 @@ func (h *CasesHandler) result(err error, request *admissionv1.AdmissionRequest) 
 	var refusal *breakglass.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		return &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: clip(operation.Printable(refusal.Reason), maxMessage)}
+		return &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: operation.Clip(operation.Printable(refusal.Reason), maxMessage)}
 	case errors.Is(err, breakglass.ErrNotFound):
 		return &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: "there is neither request nor grant of that handle"}
 	}
 	h.Log.Error("a break-glass object could not be judged", "error", err, "uid", request.UID, "resource", request.Resource.Resource)
 	return &metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Reason: metav1.StatusReasonInternalError,
-		Message: clip("mollyguard could not decide: "+operation.Printable(err.Error()), maxMessage),
+		Message: operation.Clip("mollyguard could not decide: "+operation.Printable(err.Error()), maxMessage),
 	}
 }
 

@@ -66,7 +66,7 @@ func (e *Events) Observe(answer Answer) {
 	}
 	annotations := map[string]string{EventDecision: d.ID, EventVerb: string(d.Verb), EventRef: d.Target.Ref}
 	e.recorder.AnnotatedEventf(reference(answer.Operation.Target), annotations, corev1.EventTypeWarning, EventReason, "%s",
-		clip("decision "+d.ID+", "+operation.Printable(d.Actor.Name)+": "+headline(d, "refused"), maxEventMessage))
+		operation.Clip("decision "+d.ID+", "+operation.Printable(d.Actor.Name)+": "+headline(d, "refused"), maxEventMessage))
 }
 
 // Close stops writing.

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -90,8 +89,8 @@ func Message(d operation.Decision, advice Advice) string {
 	for i, text := range next(d, advice) {
 		line(first(i, "next"), text)
 	}
-	rest := clip(b.String(), maxMessage/2) + "\n"
-	return clip(said, maxMessage-len(rest)) + rest
+	rest := operation.Clip(b.String(), maxMessage/2) + "\n"
+	return operation.Clip(said, maxMessage-len(rest)) + rest
 }
 
 // next is what the reader can do now.
@@ -190,20 +189,7 @@ func Warnings(d operation.Decision) []string {
 		}
 	}
 	for i, text := range list {
-		list[i] = clip(text, maxWarning)
+		list[i] = operation.Clip(text, maxWarning)
 	}
 	return list
-}
-
-// clip cuts a text to at most limit bytes, at a character, and shows it.
-func clip(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	const mark = "…"
-	cut := limit - len(mark)
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + mark
 }

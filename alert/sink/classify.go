@@ -74,7 +74,7 @@ func retryAfter(text string, now time.Time) (after time.Duration, ok bool) {
 // It may be a portal or a proxy on the way, so it is tried again.
 func (a answer) notBelieved(service string) error {
 	return fmt.Errorf("%s answered %d, but not as %s does (%s): %s",
-		a.host, a.code, service, operation.Printable(clip(a.contentType, 80)), a.quote())
+		a.host, a.code, service, operation.Printable(operation.Clip(a.contentType, 80)), a.quote())
 }
 
 // isPage reports whether an answer is a page for people: of a captive portal, a login,

@@ -108,7 +108,7 @@ func (s *CloudLogging) Close() error {
 
 // Send implements alert.Sink.
 func (s *CloudLogging) Send(ctx context.Context, a alert.Alert) error {
-	short := map[string]any{"id": a.ID, "revision": a.Revision, "kind": a.Kind, "title": clip(a.Title, maxText), "truncated": true}
+	short := map[string]any{"id": a.ID, "revision": a.Revision, "kind": a.Kind, "title": operation.Clip(a.Title, maxText), "truncated": true}
 	payload, err := payloadOf(a, short)
 	if err != nil {
 		return fmt.Errorf("cloud logging: %w", err)
@@ -127,7 +127,7 @@ func (s *CloudLogging) Send(ctx context.Context, a alert.Alert) error {
 
 // WriteDecision writes a decision. Its errors are as Send's.
 func (s *CloudLogging) WriteDecision(ctx context.Context, d operation.Decision) error {
-	short := map[string]any{"id": d.ID, "outcome": d.Outcome, "verb": d.Verb, "target": clip(d.Target.Ref, maxText), "truncated": true}
+	short := map[string]any{"id": d.ID, "outcome": d.Outcome, "verb": d.Verb, "target": operation.Clip(d.Target.Ref, maxText), "truncated": true}
 	payload, err := payloadOf(d, short)
 	if err != nil {
 		return fmt.Errorf("cloud logging: %w", err)
@@ -182,7 +182,7 @@ func (s *CloudLogging) storable(at time.Time) time.Time {
 func labelled(labels map[string]string) map[string]string {
 	all := map[string]string{}
 	for name, value := range labels {
-		if value = clip(operation.Printable(value), maxLabelValue); value != "" {
+		if value = operation.Clip(operation.Printable(value), maxLabelValue); value != "" {
 			all[name] = value
 		}
 	}

@@ -119,7 +119,7 @@ func pagerDutyEventOf(a alert.Alert, key operation.Secret) pagerDutyEvent {
 	}
 	event.Client = "Mollyguard"
 	event.Payload = &pagerDutyPayload{
-		Summary:   clip(headline(a), maxSummary),
+		Summary:   operation.Clip(headline(a), maxSummary),
 		Source:    cmp.Or(shown(a.Cluster), "mollyguard"),
 		Severity:  pagerDutySeverity(a.Severity),
 		Timestamp: a.Opened,

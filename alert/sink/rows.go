@@ -64,7 +64,7 @@ const maxLinks = 3
 
 // shown makes one line of a text from outside.
 func shown(text string) string {
-	return clip(operation.Printable(clip(strings.TrimSpace(text), maxLine)), maxLine)
+	return operation.Clip(operation.Printable(operation.Clip(strings.TrimSpace(text), maxLine)), maxLine)
 }
 
 func some(text string) []string {

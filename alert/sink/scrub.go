@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -70,23 +69,10 @@ func (s scrubber) clean(text string) string {
 		text = replaceFold(text, secret)
 	}
 	text = anyURL.ReplaceAllString(text, "${1}${2}")
-	return clip(operation.Printable(strings.Join(strings.Fields(text), " ")), maxQuoted)
+	return operation.Clip(operation.Printable(strings.Join(strings.Fields(text), " ")), maxQuoted)
 }
 
 // replaceFold redacts each occurrence of a secret in any case: hosts are lowered.
 func replaceFold(text, secret string) string {
 	return regexp.MustCompile(`(?i)`+regexp.QuoteMeta(secret)).ReplaceAllLiteralString(text, redacted)
-}
-
-// clip cuts a text to at most limit bytes, at a character, and shows it.
-func clip(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	const mark = "…"
-	cut := max(limit-len(mark), 0)
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + mark
 }

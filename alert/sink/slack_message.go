@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mollyguard/mollyguard/alert"
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 const (
@@ -50,7 +51,7 @@ type slackText struct {
 
 // plain is a text in which nothing is formatting.
 func plain(text string, limit int) *slackText {
-	return &slackText{Type: "plain_text", Text: clip(text, limit), Emoji: new(false)}
+	return &slackText{Type: "plain_text", Text: operation.Clip(text, limit), Emoji: new(false)}
 }
 
 // formatted is a text in mrkdwn in which names are not looked for.
@@ -141,6 +142,6 @@ func footer(a alert.Alert) slackBlock {
 	}
 	link(firstOf(links(a, 1)), "log entry")
 	link(webURL(a.Runbook), "runbook")
-	said := fmt.Sprintf("incident %s, revision %d, of %s", code(clip(shown(a.ID), maxSlackHeader)), a.Revision, code(clip(shown(a.Cluster), maxSlackHeader)))
+	said := fmt.Sprintf("incident %s, revision %d, of %s", code(operation.Clip(shown(a.ID), maxSlackHeader)), a.Revision, code(operation.Clip(shown(a.Cluster), maxSlackHeader)))
 	return slackBlock{Type: "context", Elements: append(parts, formatted(said))}
 }

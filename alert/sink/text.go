@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mollyguard/mollyguard/alert"
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 const (
@@ -22,10 +23,10 @@ const (
 func Text(a alert.Alert) string { return text(a, maxText) }
 
 func text(a alert.Alert, limit int) string {
-	last := clip(layout("", []row{{"next", next(a)}}), limit/3) + "\n"
-	more := clip(layout("", closing(a, limit/3)), limit/3)
+	last := operation.Clip(layout("", []row{{"next", next(a)}}), limit/3) + "\n"
+	more := operation.Clip(layout("", closing(a, limit/3)), limit/3)
 	said := layout(headline(a)+"\n", rows(a))
-	return clip(said, limit-len(more)-len(last)) + more + last
+	return operation.Clip(said, limit-len(more)-len(last)) + more + last
 }
 
 // layout shows rows below a heading, the labels in a column.

@@ -86,6 +86,19 @@ type Asset struct {
 	Former []map[string]string `json:"former,omitempty"`
 }
 
+// Family is an Inventory that knows what is in a resource.
+type Family interface {
+	// Below calls do with each of what was in a resource at a time, up to a limit, and
+	// returns whether there was more.
+	Below(ctx context.Context, ref string, at time.Time, do func(Child)) (more bool, err error)
+}
+
+// Child is something in another resource.
+type Child struct {
+	Kind, Name string
+	Labels     map[string]string
+}
+
 // Care says what is to be done with an entry.
 type Care int
 

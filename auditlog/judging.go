@@ -60,6 +60,7 @@ func (j Judging) Complete(ctx context.Context, r *Reading) {
 		op.Unknown = append(op.Unknown, "its own labels are not known, and the cluster's say nothing")
 	}
 	j.relabel(r)
+	j.dependents(ctx, op)
 }
 
 // told reports whether labels or tags say of what kind the resource is.
@@ -97,6 +98,43 @@ func (j Judging) relabel(r *Reading) {
 	if before && !after && op.Verb == operation.Update {
 		op.Verb = operation.Unprotect
 		op.Changes = append(op.Changes, lost(op.Target.Labels, r.NewLabels)+" removed")
+	}
+}
+
+// maxNamed is how many of the dependents of a kind are named.
+const maxNamed = 5
+
+// dependents adds what goes with a resource that is deleted. Not to know is no reason to
+// hold the alert up.
+func (j Judging) dependents(ctx context.Context, op *operation.Operation) {
+	family, ok := j.Inventory.(Family)
+	if !ok || op.Surface != operation.GCP || op.Verb != operation.Delete && op.Verb != operation.Replace {
+		return
+	}
+	byKind := map[string]*operation.Dependents{}
+	more, err := family.Below(ctx, op.Target.Ref, op.Time, func(c Child) {
+		d := byKind[c.Kind]
+		if d == nil {
+			d = &operation.Dependents{Kind: c.Kind}
+			byKind[c.Kind] = d
+		}
+		d.Count++
+		if production, _ := j.Marks(c.Labels); production {
+			d.Production++
+		}
+		if len(d.Names) < maxNamed {
+			d.Names = append(d.Names, c.Name)
+		}
+	})
+	if err != nil {
+		op.Changes = append(op.Changes, fmt.Sprintf("what goes with it could not be counted: %v", err))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		slices.Sort(byKind[kind].Names)
+		op.Dependents = append(op.Dependents, *byKind[kind])
+	}
+	if more {
+		op.Changes = append(op.Changes, "more goes with it than was counted")
 	}
 }
 

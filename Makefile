@@ -49,6 +49,13 @@ race-grants: ## Race 200 deletes for one use of a grant on three servers, 50 tim
 		$(GO) test -v -run TestOfManyWhoRaceForOneUseOneGetsIt -count 1 -timeout 60m ./test/e2e
 ROUNDS ?= 50
 
+.PHONY: kill
+kill: ## Kill the watcher KILLS times while ENTRIES log entries flow, and count what people are told
+	MOLLYGUARD_KILLS=$(KILLS) MOLLYGUARD_ENTRIES=$(ENTRIES) \
+		$(GO) test -v -run TestNoAlertIsLost -count 1 -timeout 30m ./test/watch
+KILLS ?= 100
+ENTRIES ?= 20000
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME each
 	@for package in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
@@ -59,7 +66,7 @@ fuzz: ## Fuzz every decoder for FUZZTIME each
 FUZZTIME ?= 30s
 
 .PHONY: bench
-bench: ## Measure one review, beside a bare handler and a no-op webhook in the same run
+bench: ## Measure a review, beside a bare handler and a no-op webhook, and the audit-log watcher, beside encoding/json
 	@$(GO) run ./test/bench
 
 .PHONY: generate

@@ -118,8 +118,9 @@ func TestTheBaseConfigurationIsTheDefault(t *testing.T) {
 	}
 }
 
-func TestTheExamplesInTheConfigurationCanBeSwitchedOn(t *testing.T) {
-	text := configMap(t, render(t, base), "mollyguard-config")[configFile]
+// switchedOn is a configuration with its examples.
+func switchedOn(t *testing.T, text string) config.Configuration {
+	t.Helper()
 	var lines []string
 	examples := 0
 	for line := range strings.Lines(text) {
@@ -137,7 +138,11 @@ func TestTheExamplesInTheConfigurationCanBeSwitchedOn(t *testing.T) {
 	if examples == 0 {
 		t.Fatal("no examples found")
 	}
-	c := parse(t, strings.Join(lines, ""))
+	return parse(t, strings.Join(lines, ""))
+}
+
+func TestTheExamplesInTheConfigurationCanBeSwitchedOn(t *testing.T) {
+	c := switchedOn(t, configMap(t, render(t, base), "mollyguard-config")[configFile])
 	if len(c.Exempt) != 1 || len(c.Enforcement) != 1 || len(c.Agents) != 1 || c.Help == "" ||
 		!slices.Equal(c.Production.Names, []string{"mollyguard"}) || len(c.Production.Namespaces) != 1 {
 		t.Errorf("with its examples the configuration is %+v", c)

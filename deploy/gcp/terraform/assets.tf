@@ -1,7 +1,16 @@
 # Keeps the labels current between two looks at the whole inventory.
 
-data "google_project" "own" {
-  project_id = var.project
+locals {
+  asset_types = compact(split("\n", file("${path.module}/../asset-types.txt")))
+}
+
+# Whom the feed publishes as. That the API is on does not make it.
+resource "google_project_service_identity" "assets" {
+  provider = google-beta
+  project  = var.project
+  service  = "cloudasset.googleapis.com"
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_pubsub_topic" "assets" {
@@ -14,13 +23,16 @@ resource "google_pubsub_topic" "assets" {
       allowed_persistence_regions = [message_storage_policy.value]
     }
   }
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_pubsub_subscription" "assets" {
-  project                    = var.project
-  name                       = "mollyguard-assets"
-  topic                      = google_pubsub_topic.assets.id
-  ack_deadline_seconds       = 60
+  project              = var.project
+  name                 = "mollyguard-assets"
+  topic                = google_pubsub_topic.assets.id
+  ack_deadline_seconds = 60
+  # A week: what is older the next search of the whole inventory knows as well.
   message_retention_duration = "604800s"
 
   expiration_policy {
@@ -32,7 +44,7 @@ resource "google_pubsub_topic_iam_member" "assets" {
   project = var.project
   topic   = google_pubsub_topic.assets.name
   role    = "roles/pubsub.publisher"
-  member  = "serviceAccount:service-${data.google_project.own.number}@gcp-sa-cloudasset.iam.gserviceaccount.com"
+  member  = "serviceAccount:${google_project_service_identity.assets.email}"
 }
 
 resource "google_cloud_asset_organization_feed" "assets" {
@@ -41,7 +53,7 @@ resource "google_cloud_asset_organization_feed" "assets" {
   billing_project = var.project
   feed_id         = "mollyguard"
   content_type    = "RESOURCE"
-  asset_types     = var.asset_types
+  asset_types     = local.asset_types
 
   feed_output_config {
     pubsub_destination {
@@ -58,7 +70,7 @@ resource "google_cloud_asset_folder_feed" "assets" {
   billing_project = var.project
   feed_id         = "mollyguard"
   content_type    = "RESOURCE"
-  asset_types     = var.asset_types
+  asset_types     = local.asset_types
 
   feed_output_config {
     pubsub_destination {
@@ -75,7 +87,7 @@ resource "google_cloud_asset_project_feed" "assets" {
   billing_project = var.project
   feed_id         = "mollyguard"
   content_type    = "RESOURCE"
-  asset_types     = var.asset_types
+  asset_types     = local.asset_types
 
   feed_output_config {
     pubsub_destination {

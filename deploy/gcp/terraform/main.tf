@@ -6,6 +6,22 @@ locals {
   filter = trimspace(file("${path.module}/../filter.txt"))
 
   regions = var.region == "" ? [] : [var.region]
+
+  heartbeat = coalesce(var.heartbeat, local.kind == "projects" ? local.id : var.project)
+
+  writer = one(concat(
+    google_logging_organization_sink.audit[*].writer_identity,
+    google_logging_folder_sink.audit[*].writer_identity,
+    google_logging_project_sink.audit[*].writer_identity,
+  ))
+}
+
+resource "google_project_service" "used" {
+  for_each = toset(["cloudasset.googleapis.com", "logging.googleapis.com", "pubsub.googleapis.com"])
+  project  = var.project
+  service  = each.value
+  # Others may use them too.
+  disable_on_destroy = false
 }
 
 # What the log sink publishes to.
@@ -24,6 +40,8 @@ resource "google_pubsub_topic" "audit" {
   lifecycle {
     prevent_destroy = true
   }
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_pubsub_subscription" "audit" {
@@ -33,7 +51,8 @@ resource "google_pubsub_subscription" "audit" {
 
   # Long enough for a slow disk; the client library extends it while it works.
   ack_deadline_seconds = 60
-  # How long the watcher may be down before alerts are lost: the longest there is.
+  # How long the watcher may be down before alerts are lost: the longest there is. What
+  # waits longer than a day costs storage.
   message_retention_duration = "2678400s"
 
   # It must not vanish because nobody read it for a month.
@@ -84,11 +103,7 @@ resource "google_pubsub_topic_iam_member" "sink" {
   project = var.project
   topic   = google_pubsub_topic.audit.name
   role    = "roles/pubsub.publisher"
-  member = one(concat(
-    google_logging_organization_sink.audit[*].writer_identity,
-    google_logging_folder_sink.audit[*].writer_identity,
-    google_logging_project_sink.audit[*].writer_identity,
-  ))
+  member  = local.writer
 }
 
 # Who reads: one subscription and the inventory, and nothing else.
@@ -110,25 +125,22 @@ resource "google_pubsub_subscription_iam_member" "reads" {
   member       = google_service_account.watcher.member
 }
 
-# Lets it tell a subscription that is gone from one that is quiet.
-resource "google_pubsub_subscription_iam_member" "looks" {
-  for_each = {
-    audit  = google_pubsub_subscription.audit.name
-    assets = google_pubsub_subscription.assets.name
-  }
-  project      = var.project
-  subscription = each.value
-  role         = "roles/pubsub.viewer"
-  member       = google_service_account.watcher.member
-}
-
-# Heartbeats, which come back through the sink if it is at var.project or above.
+# Heartbeats. The role lets it write any log of that project, but no audit log.
 resource "google_project_iam_member" "writes" {
-  project = var.project
+  project = local.heartbeat
   role    = "roles/logging.logWriter"
   member  = google_service_account.watcher.member
 }
 
+# Every call to Cloud Asset Inventory counts against the quota of this project.
+resource "google_project_iam_member" "calls" {
+  project = var.project
+  role    = "roles/serviceusage.serviceUsageConsumer"
+  member  = google_service_account.watcher.member
+}
+
+# Labels and tags of all resources, and what they were. It can see metadata and IAM
+# policies, and change nothing.
 resource "google_organization_iam_member" "assets" {
   count  = local.kind == "organizations" ? 1 : 0
   org_id = local.id

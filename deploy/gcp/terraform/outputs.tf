@@ -9,10 +9,13 @@ output "configuration" {
     audit:
       sources:
       - pubSub: {project: ${var.project}, subscription: ${google_pubsub_subscription.audit.name}}
-      heartbeat: {parent: projects/${var.project}}
+      heartbeat: {parent: projects/${local.heartbeat}}
       assets:
         scopes: [${var.scope}]
         feed: {project: ${var.project}, subscription: ${google_pubsub_subscription.assets.name}}
-      own: [${google_service_account.watcher.email}]
+      own:
+      - ${google_service_account.watcher.email}
+      - ${trimprefix(local.writer, "serviceAccount:")}
+      - ${google_project_service_identity.assets.email}
   EOT
 }

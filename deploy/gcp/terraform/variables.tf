@@ -14,7 +14,7 @@ variable "scope" {
 }
 
 variable "workload_identity" {
-  description = "Kubernetes service account that runs the watcher on GKE, as POOL[NAMESPACE/NAME], such as prod.svc.id.goog[mollyguard/mollyguard-audit]; empty for none."
+  description = "Kubernetes service account that runs the watcher on GKE, as POOL[NAMESPACE/NAME], such as platform.svc.id.goog[mollyguard-audit/mollyguard-audit]; empty for none."
   type        = string
   default     = ""
 }
@@ -25,29 +25,8 @@ variable "region" {
   default     = ""
 }
 
-variable "asset_types" {
-  description = "Types of resources whose changes keep the labels current, as Cloud Asset Inventory names them."
-  type        = list(string)
-  default = [
-    "cloudresourcemanager.googleapis.com/Project",
-    "cloudresourcemanager.googleapis.com/Folder",
-    "container.googleapis.com/Cluster",
-    "container.googleapis.com/NodePool",
-    "compute.googleapis.com/Instance",
-    "compute.googleapis.com/Disk",
-    "compute.googleapis.com/Snapshot",
-    "sqladmin.googleapis.com/Instance",
-    "storage.googleapis.com/Bucket",
-    "bigquery.googleapis.com/Dataset",
-    "bigquery.googleapis.com/Table",
-    "pubsub.googleapis.com/Topic",
-    "pubsub.googleapis.com/Subscription",
-    "spanner.googleapis.com/Instance",
-    "redis.googleapis.com/Instance",
-    "run.googleapis.com/Service",
-    "cloudkms.googleapis.com/CryptoKey",
-    "secretmanager.googleapis.com/Secret",
-    "dns.googleapis.com/ManagedZone",
-    "artifactregistry.googleapis.com/Repository",
-  ]
+variable "heartbeat" {
+  description = "Project that heartbeats are written to: one within the scope, or they never come back. Empty for the scope itself if it is a project, else for var.project, which then has to be within the scope."
+  type        = string
+  default     = ""
 }

@@ -26,6 +26,9 @@ type BookOptions struct {
 	// in every alert.
 	Cluster string
 	Help    string
+	// Approve is the command that approves a request, by its handle; nil means kubectl
+	// mollyguard approve.
+	Approve func(handle string) string
 	// Runbooks are URLs by policy.
 	Runbooks map[string]string
 	// UpdateInterval is how often a sink is told of one incident at most; zero means
@@ -45,6 +48,7 @@ type Book struct {
 	cluster  string
 	help     string
 	runbooks map[string]string
+	approve  func(handle string) string
 	interval time.Duration
 	now      func() time.Time
 }
@@ -57,7 +61,7 @@ var sinkName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 func NewBook(o BookOptions) (*Book, error) {
 	b := &Book{
 		sinks: slices.Sorted(slices.Values(o.Sinks)), cluster: o.Cluster, help: o.Help, runbooks: maps.Clone(o.Runbooks),
-		interval: o.UpdateInterval, now: o.Now,
+		interval: o.UpdateInterval, now: o.Now, approve: o.Approve,
 	}
 	var errs []error
 	if len(b.sinks) == 0 {
@@ -88,6 +92,9 @@ func NewBook(o BookOptions) (*Book, error) {
 	}
 	if b.now == nil {
 		b.now = time.Now
+	}
+	if b.approve == nil {
+		b.approve = func(handle string) string { return "kubectl mollyguard approve " + handle }
 	}
 	return b, nil
 }

@@ -187,7 +187,7 @@ func TestACaseIsOneIncidentFromRequestToUse(t *testing.T) {
 	var got []short
 	for _, a := range []alert.Alert{requested, refused, approved, issued, used} {
 		last := a.Text[len(a.Text)-1]
-		got = append(got, short{a.Revision, a.Severity, a.Status, a.Title, len(a.Text), last == "to approve: mollyguard approve bg-k7m4-q9tx"})
+		got = append(got, short{a.Revision, a.Severity, a.Status, a.Title, len(a.Text), last == "to approve: kubectl mollyguard approve bg-k7m4-q9tx"})
 	}
 	want := []short{
 		{1, operation.Medium, alert.Open, "alice@example.com asks for grant bg-k7m4-q9tx to delete Cluster prod-eu and 1 more", 2, true},

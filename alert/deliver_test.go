@@ -420,7 +420,7 @@ func TestStepsOfBreakGlassAreTold(t *testing.T) {
 			ID: "break-glass-bg-k7m4-q9tx", Revision: 1, Kind: alert.BreakGlass, Status: alert.Open, Severity: operation.Medium,
 			Title:  "alice@example.com asks for grant bg-k7m4-q9tx to delete Cluster prod-eu",
 			Opened: start(), Updated: start().Add(time.Second), Actor: operation.Identity{Name: "alice@example.com"},
-			Text: []string{"2000-01-01T00:00:00Z requested by alice@example.com: it hangs", "to approve: mollyguard approve bg-k7m4-q9tx"},
+			Text: []string{"2000-01-01T00:00:00Z requested by alice@example.com: it hangs", "to approve: kubectl mollyguard approve bg-k7m4-q9tx"},
 		}
 		if diff := cmp.Diff(want, get(t, p.ledger, p.book, want.ID)); diff != "" {
 			t.Errorf("alert (-want +got):\n%s", diff)

@@ -46,7 +46,7 @@ func (b *Book) tellEvent(tx *ledger.Tx, e breakglass.Event) error {
 		in.Status = Resolved // nobody is waited for any more
 	}
 	in.Title = eventTitle(e)
-	in.Text = eventText(in.Text, e)
+	in.Text = b.eventText(in.Text, e)
 	if err := put(tx, ledger.TableIncidents, key, record{Told: &told{Time: kept(e.Time)}}); err != nil {
 		return err
 	}
@@ -133,13 +133,13 @@ func deeds(e breakglass.Event) string {
 	return cmp.Or(strings.Join(verbs, ", "), "touch") + " " + what
 }
 
-// approveCommand begins the line that goes when nobody has to approve any more.
-const approveCommand = "to approve: mollyguard approve "
+// toApprove begins the line that goes when nobody has to approve any more.
+const toApprove = "to approve: "
 
 // eventText adds a step to the lines of a case.
-func eventText(lines []string, e breakglass.Event) []string {
+func (b *Book) eventText(lines []string, e breakglass.Event) []string {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(text string) bool {
-		return strings.HasPrefix(text, approveCommand) && e.Event != breakglass.EventRefused && e.Event != breakglass.EventApproved
+		return strings.HasPrefix(text, toApprove) && e.Event != breakglass.EventRefused && e.Event != breakglass.EventApproved
 	})
 	text := fmt.Sprintf("%s %s", e.Time.UTC().Format(time.RFC3339), e.Event)
 	if e.Actor.Name != "" {
@@ -149,7 +149,7 @@ func eventText(lines []string, e breakglass.Event) []string {
 		text += ": " + e.Text
 	}
 	at := len(lines)
-	if at > 0 && strings.HasPrefix(lines[at-1], approveCommand) {
+	if at > 0 && strings.HasPrefix(lines[at-1], toApprove) {
 		at--
 	}
 	lines = slices.Insert(lines, at, clip(operation.Printable(clip(text, maxText)), maxText))
@@ -157,7 +157,7 @@ func eventText(lines []string, e breakglass.Event) []string {
 		lines = slices.Delete(lines, 1, 2)
 	}
 	if e.Event == breakglass.EventRequested && breakglass.IsHandle(e.Grant) {
-		lines = append(lines, approveCommand+e.Grant)
+		lines = append(lines, toApprove+b.approve(e.Grant))
 	}
 	return lines
 }

@@ -70,7 +70,7 @@ func (in *incident) with() string {
 	case strings.EqualFold(via, "console"):
 		return " with the console"
 	default:
-		return " (" + via + ")"
+		return " (" + strings.NewReplacer(" (", ", ", ")", "").Replace(via) + ")"
 	}
 }
 

@@ -125,6 +125,8 @@ type Reading struct {
 	Timestamp, Received time.Time
 	// Operation has what the entry tells: no labels, and no production.
 	Operation operation.Operation
+	// Raw is the entry as it came, less any token in it. It is to be read only.
+	Raw []byte `json:"-"`
 	// LongRunning is the operation that goes on after the entry, if there is one.
 	LongRunning LongRunning
 	// Parent is the canonical name of what stands for the target where labels are asked

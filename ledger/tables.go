@@ -18,13 +18,14 @@ type Table string
 
 // The tables, and whose they are.
 const (
-	// TableSeen, TableOperations, TablePositions and TableTroubles are of package
-	// auditlog: entries that were judged, operations that go on, how far each source
-	// was read, and what keeps it from seeing.
+	// These are of package auditlog: entries that were judged, operations that go on,
+	// how far each source was read, entries that could not be read, and such as people
+	// were told of.
 	TableSeen       Table = "audit-seen"
 	TableOperations Table = "audit-operations"
 	TablePositions  Table = "audit-positions"
 	TableUndecoded  Table = "audit-undecoded"
+	TableEntries    Table = "audit-entries"
 	// TableAssets is of package inventory: what is known of cloud resources.
 	TableAssets Table = "assets"
 	// TableIncidents, TableQueue and TableDead are of package alert.
@@ -36,7 +37,7 @@ const (
 // tables lists every Table.
 func tables() []Table {
 	return []Table{
-		TableSeen, TableOperations, TablePositions, TableUndecoded, TableAssets, TableIncidents, TableQueue, TableDead,
+		TableSeen, TableOperations, TablePositions, TableUndecoded, TableEntries, TableAssets, TableIncidents, TableQueue, TableDead,
 	}
 }
 

@@ -166,6 +166,9 @@ func (d Decision) MarshalJSON() ([]byte, error) {
 	d.Violations = listed(d.Violations)
 	d.GrantRefused = listed(d.GrantRefused)
 	d.Unknown = listed(d.Unknown)
+	if !d.Origin.IsZero() {
+		d.Origin.Delegation = listed(d.Origin.Delegation)
+	}
 	return json.Marshal(record(d))
 }
 

@@ -42,7 +42,7 @@ func advice(a alert.Alert) []string {
 		}
 		return []string{"mend it: until then nobody is told of what it would have shown"}
 	case alert.BreakGlass:
-		return []string{"see what is asked for before you approve it: kubectl mollyguard list"}
+		return []string{"see what is asked for before you approve it: the same command with show for approve"}
 	case alert.Test:
 		return []string{"nothing: this is a test, and the way to here works"}
 	default:

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -152,7 +153,8 @@ func what(a alert.Alert) []string {
 			lines = append(lines, "  "+shown(change))
 		}
 	}
-	if more := max(a.Count, len(a.Operations)) - min(len(a.Operations), maxList); more > 0 {
+	// Without operations, what there are many of is in the text.
+	if more := max(a.Count, len(a.Operations)) - min(len(a.Operations), maxList); len(a.Operations) > 0 && more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return lines
@@ -182,7 +184,7 @@ func operationLine(o alert.Operation) string {
 // named is an object as people know it, or as canonically as it is known.
 func named(r operation.Reference) string {
 	if r.Name == "" {
-		return r.Ref
+		return cmp.Or(r.Ref, strings.TrimSpace(r.Kind+" "+r.Namespace), "what the entry does not name")
 	}
 	name := r.Name
 	if r.Namespace != "" {

@@ -66,9 +66,11 @@ func (s *splitter) write(data []byte, out func(value) error) error {
 
 // text takes what is plain text of a string, as far as it reaches.
 func (s *splitter) text(data []byte) int {
-	n := bytes.IndexAny(data, "\"\\\n")
-	if n < 0 {
-		n = len(data)
+	n := len(data)
+	for _, end := range []byte("\"\\\n") { // each search is shorter; bytes.IndexAny makes a set of three at every call
+		if i := bytes.IndexByte(data[:n], end); i >= 0 {
+			n = i
+		}
 	}
 	if !s.skipping {
 		n = min(n, maxValue-len(s.buf))

@@ -48,7 +48,9 @@ func TestWhatIsInAResourceIsKnown(t *testing.T) {
 			if err != nil || more {
 				t.Errorf("more %t, error %v", more, err)
 			}
-			slices.SortFunc(got, func(a, b auditlog.Child) int { return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name)) })
+			slices.SortFunc(got, func(a, b auditlog.Child) int {
+				return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+			})
 			if diff := gocmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("below (-want +got):\n%s", diff)
 			}

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -127,46 +126,4 @@ func (c caller) origin() operation.Origin {
 		IP: short(c.ip), UserAgent: cut(redact(c.userAgent), maxUserAgent),
 		Delegation: c.delegation, Reason: cut(redact(c.reason), maxText),
 	}
-}
-
-// tools are tools by a product of their user agents (RFC 9110 section 10.1.5), the
-// most telling first: Terraform's ends in that of the client library below it.
-var tools = []*regexp.Regexp{
-	regexp.MustCompile(`\b(Terraform/[\w.+-]+)`),
-	regexp.MustCompile(`\b(OpenTofu/[\w.+-]+)`),
-	regexp.MustCompile(`\b([Pp]ulumi[\w-]*/[\w.+-]+)`),
-	regexp.MustCompile(`\b(config-?connector/[\w.+-]+|KCC/[\w.+-]+)`),
-	regexp.MustCompile(`\b(kubectl/[\w.+-]+)`),
-	regexp.MustCompile(`\b(helm/[\w.+-]+|Helm/[\w.+-]+)`),
-	regexp.MustCompile(`\b(gsutil/[\w.+-]+)`),
-	regexp.MustCompile(`\b(gcloud/[\w.+-]+)`),
-}
-
-// libraries are the products of Google's client libraries.
-var libraries = regexp.MustCompile(`\b(google-api-go-client/[\w.+-]+|google-api-python-client/[\w.+-]+|gcloud-[a-z]+/[\w.+-]+|gl-[a-z]+/[\w.+-]+|gax/[\w.+-]+|google-api-java-client/[\w.+-]+|Google-API-Java-Client/[\w.+-]+|google-cloud-[a-z-]+/[\w.+-]+|Google-HTTP-Java-Client/[\w.+-]+|grpc-[a-z+-]+/[\w.+-]+)`)
-
-// consoles are what requests that the cloud console makes for somebody carry.
-var consoles = regexp.MustCompile(`(?i)\bstubby_client\b|cloud-console|CloudConsole|pantheon`)
-
-// tool says in words what a user agent stands for.
-func tool(userAgent string) string {
-	userAgent = cut(userAgent, maxUserAgent)
-	for _, t := range tools {
-		if m := t.FindStringSubmatch(userAgent); m != nil {
-			return m[1]
-		}
-	}
-	switch {
-	case userAgent == "":
-		return ""
-	case consoles.MatchString(userAgent):
-		return "console"
-	case strings.HasPrefix(userAgent, "Mozilla/"):
-		return "console (browser)"
-	}
-	if m := libraries.FindString(userAgent); m != "" {
-		return "client library (" + m + ")"
-	}
-	product, _, _ := strings.Cut(userAgent, " ")
-	return cut(product, 64)
 }

@@ -228,8 +228,11 @@ func (e *entry) source() operation.Source {
 		return s
 	}
 	query := fmt.Sprintf("insertId=%q timestamp=%q", e.insertID, e.timestamp.Format(time.RFC3339Nano))
-	// PathEscape leaves = and & as they are, which the console reads as its own.
-	query = strings.NewReplacer("=", "%3D", "&", "%26", ":", "%3A").Replace(url.PathEscape(query))
+	query = consoleEscapes.Replace(url.PathEscape(query))
 	s.Link = "https://console.cloud.google.com/logs/query;query=" + query + "?" + scope
 	return s
 }
+
+// consoleEscapes escapes what PathEscape leaves as it is, and the console reads as its
+// own.
+var consoleEscapes = strings.NewReplacer("=", "%3D", "&", "%26", ":", "%3A")

@@ -45,7 +45,7 @@ func (m *Mapper) guarded(e *entry, c call, cluster Cluster, reading *auditlog.Re
 		// one been higher, the webhook would have been asked.
 		op.Verb, op.Changes = operation.Update, nil
 	}
-	if cluster.owns(c) && !machinery && !ourselves {
+	if (cluster.owns(c) || e.borrowsOurNames(c)) && !machinery && !ourselves {
 		op.Target.Own = true
 		if op.Verb == operation.Update {
 			op.Verb, op.Changes = operation.Unprotect, append(op.Changes, c.verb+" of what mollyguard is made of")
@@ -101,6 +101,25 @@ func (c Cluster) asks(r call) bool {
 	return !configuresAdmission(r)
 }
 
+// borrowsOurNames reports whether somebody gives hooks of another configuration the
+// names of ours: what such a hook says would stand in the audit log as what we said.
+func (e *entry) borrowsOurNames(r call) bool {
+	if r.group != "admissionregistration.k8s.io" || !strings.HasSuffix(r.resource, "webhookconfigurations") {
+		return false
+	}
+	for _, part := range []string{"request", "response"} {
+		payload, _ := e.tree["protoPayload"].(object)
+		body, _ := payload[part].(object)
+		hooks, _ := body["webhooks"].([]any)
+		for _, item := range hooks {
+			if hook, _ := item.(object); hook != nil && hookForm.MatchString(plain(hook["name"])) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func configuresAdmission(r call) bool {
 	return r.group == "admissionregistration.k8s.io"
 }
@@ -132,7 +151,7 @@ func (c Cluster) owns(r call) bool {
 }
 
 // ownWords are parts of methods about what may be ours.
-var ownWords = []string{".validatingwebhookconfigurations.", ".validatingadmissionpolic", ".customresourcedefinitions.", ".authorization.rbac."}
+var ownWords = []string{"webhookconfigurations.", ".validatingadmissionpolic", ".customresourcedefinitions.", ".authorization.rbac."}
 
 // kubernetesMatters reports whether Map could make anything of a request.
 func (m *Mapper) kubernetesMatters(f *facts) bool {

@@ -41,7 +41,7 @@ var auditDeltas = []path{
 func (m *Mapper) policyChange(r *row, e *entry, op *operation.Operation) bool {
 	known := op.Target.Kind != ""
 	bindings, audits := allDeltas(e, deltas), allDeltas(e, auditDeltas)
-	var removed, ours bool
+	var removed, ours, blinded bool
 	var changes []string
 	for _, delta := range bindings {
 		role, member := plain(delta["role"]), plain(delta["member"])
@@ -59,19 +59,24 @@ func (m *Mapper) policyChange(r *row, e *entry, op *operation.Operation) bool {
 		if exempt := plain(delta["exemptedMember"]); exempt != "" {
 			what += " for " + short(exempt)
 		}
-		if strings.EqualFold(plain(delta["action"]), "REMOVE") {
-			removed = true
-			changes = append(changes, what+" removed")
-			continue
+		added := !strings.EqualFold(plain(delta["action"]), "REMOVE")
+		// Less is logged from now on: of a service, or of a member who was made an
+		// exception.
+		if added == (plain(delta["exemptedMember"]) != "") {
+			removed, blinded = true, true
 		}
-		changes = append(changes, what+" added")
+		if added {
+			changes = append(changes, what+" added")
+		} else {
+			changes = append(changes, what+" removed")
+		}
 	}
 	if len(changes) > maxDeltas {
 		changes = append(changes[:maxDeltas], fmt.Sprintf("and %d more changes", len(changes)-maxDeltas))
 	}
 	op.Changes = append(op.Changes, changes...)
 	switch {
-	case ours:
+	case ours || blinded:
 		if !known {
 			op.Target, op.Unknown = unknownTarget(e)
 		}

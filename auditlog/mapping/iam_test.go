@@ -47,7 +47,15 @@ func TestPoliciesThatAreSet(t *testing.T) {
 		{"in another place", "acme", "protoPayload/metadata/bindingDeltas", delta("REMOVE", "r", "m"), operation.Unprotect, false, []string{"r removed from m"}},
 		{
 			"the audit log's configuration", "acme", "protoPayload/serviceData/policyDelta/auditConfigDeltas", `{"action":"REMOVE","service":"storage.googleapis.com","logType":"DATA_READ"}`,
-			operation.Unprotect, false, []string{"audit log DATA_READ of storage.googleapis.com removed"},
+			operation.Unprotect, true, []string{"audit log DATA_READ of storage.googleapis.com removed"},
+		},
+		{
+			"somebody whose calls are not logged any more", "acme", "protoPayload/serviceData/policyDelta/auditConfigDeltas", `{"action":"ADD","service":"storage.googleapis.com","logType":"DATA_READ","exemptedMember":"user:alice@example.com"}`,
+			operation.Unprotect, true, []string{"audit log DATA_READ of storage.googleapis.com for user:alice@example.com added"},
+		},
+		{
+			"more is logged", "acme", "protoPayload/serviceData/policyDelta/auditConfigDeltas", `{"action":"ADD","service":"storage.googleapis.com","logType":"DATA_READ"}`,
+			operation.Update, false, []string{"audit log DATA_READ of storage.googleapis.com added"},
 		},
 		{"no deltas", "acme", place, "", operation.Unprotect, false, nil},
 	} {

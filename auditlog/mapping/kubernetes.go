@@ -87,7 +87,7 @@ func (m *Mapper) kubernetes(e *entry, reading *auditlog.Reading) bool {
 	op.Surface, reading.Care = operation.Kubernetes, auditlog.Judge
 	known, r, _ := m.row(e)
 	switch {
-	case r != nil && r.ignore || c.churn():
+	case r != nil && r.ignore || c.churn() || e.deletedNothing(c):
 		return false
 	case r != nil:
 		op.Verb = r.verb
@@ -181,6 +181,16 @@ func objectOf(e *entry, c call, cluster Cluster) (t operation.Target, unknown []
 	}
 	return t, unknown
 }
+
+// deletedNothing reports whether a collection was deleted that was empty: the answer
+// lists what there was, where it is logged. Automation does that all day, and of what is
+// not there no webhook is asked.
+func (e *entry) deletedNothing(c call) bool {
+	items, listed := answeredItems.first(e.tree).([]any)
+	return c.verb == "deletecollection" && listed && len(items) == 0
+}
+
+var answeredItems = mustPath("protoPayload.response.items")
 
 // dryRun reports whether nothing was persisted, as far as the entry tells: options of a
 // deletion are in its body, others only in the URL, which GKE does not log.

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -123,6 +124,31 @@ func TestACollectionIsSaidToBeOne(t *testing.T) {
 	}
 }
 
+func TestACollectionInWhichThereWasNothingIsNothing(t *testing.T) {
+	for _, guarded := range []bool{false, true} {
+		m := testMapper(t, Options{Clusters: []Cluster{{Project: guardedCluster.Project, Location: guardedCluster.Location, Name: guardedCluster.Name, Guarded: guarded}}})
+		collection := request("io.k8s.core.v1.pods.deletecollection", "core/v1/namespaces/shop/pods")
+		for answer, want := range map[string]operation.Verb{
+			`{"kind":"PodList","items":[]}`:                              "",
+			`{"kind":"PodList","items":[{"metadata":{"name":"web-1"}}]}`: operation.Delete,
+			`{"kind":"PodList"}`:                                         operation.Delete,
+			`{"kind":"PodList","items":null}`:                            operation.Delete,
+			`{"kind":"Status","code":200}`:                               operation.Delete,
+			`null`:                                                       operation.Delete,
+		} {
+			op := mapped(t, m, with(t, podDeletion, append(slices.Clone(collection), "protoPayload/response", answer)...)).Operation
+			if op.Verb != want {
+				t.Errorf("guarded %v, the answer %s: got %q, want %q", guarded, answer, op.Verb, want)
+			}
+		}
+		// One object is deleted, whatever the answer is.
+		one := request("io.k8s.core.v1.pods.delete", "core/v1/namespaces/shop/pods/web-1")
+		if op := mapped(t, m, with(t, podDeletion, append(one, "protoPayload/response", `{"items":[]}`)...)).Operation; op.Verb != operation.Delete {
+			t.Errorf("guarded %v, one object: got %q", guarded, op.Verb)
+		}
+	}
+}
+
 func TestWhetherTheWebhookWasAsked(t *testing.T) {
 	m := testMapper(t, Options{Clusters: []Cluster{guardedCluster}})
 	const failedOpen = "failed-open.validating.webhook.admission.k8s.io/round_0_index_3"
@@ -196,6 +222,12 @@ func TestWhatIsDoneToMollyguardItself(t *testing.T) {
 		{"it is made", all(request(hooks+"create", "admissionregistration.k8s.io/v1/validatingwebhookconfigurations"), []string{"protoPayload/request", `{"metadata":{"name":"mg"}}`}), operation.Unprotect, true},
 		{"it is put right by ourselves", all(request(hooks+"update", hook+"mg"), by("system:serviceaccount:guards:mollyguard")), "", false},
 		{"somebody else's is patched", request(hooks+"patch", hook+"other"), "", false},
+		{"hooks of another are called as ours are", all(request(hooks+"patch", hook+"other"), []string{"protoPayload/request", `{"webhooks":[{"name":"x.example.com"},{"name":"object.delete.mollyguard.dev"}]}`}), operation.Unprotect, true},
+		{"another has a hook called as ours are", all(request(hooks+"update", hook+"other"), []string{"protoPayload/response", `{"webhooks":[{"name":"scale.mollyguard.dev"}]}`}), operation.Unprotect, true},
+		{
+			"a mutating one has a hook called as ours are", all(request("io.k8s.admissionregistration.v1.mutatingwebhookconfigurations.patch", "admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/other"),
+				[]string{"protoPayload/request", `{"webhooks":[{"name":"scale.mollyguard.dev"}]}`}), operation.Unprotect, true,
+		},
 		{"it is only read", request(hooks+"get", hook+"mg"), "", false},
 		{"a definition is deleted", request("io.k8s.apiextensions.v1.customresourcedefinitions.delete", "apiextensions.k8s.io/v1/customresourcedefinitions/grants.mollyguard.dev"), operation.Delete, true},
 		{"another's definition is deleted", request("io.k8s.apiextensions.v1.customresourcedefinitions.delete", "apiextensions.k8s.io/v1/customresourcedefinitions/carts.example.com"), operation.Delete, false},

@@ -86,14 +86,29 @@ func (m *Mapper) read(data []byte) (auditlog.Reading, error) {
 	if native != nil {
 		e.native, e.uid, e.wasDryRun = true, native.uid, native.dryRun
 	}
-	return m.reading(e), nil
+	r := m.reading(e)
+	if r.Care == auditlog.Judge {
+		r.Raw = withoutTokens(data)
+	}
+	return r, nil
 }
 
 // uninteresting reports whether an entry is neither an audit log's nor a heartbeat.
 // Logs of other kinds come along in files and wide sinks, and may lack what we need.
 func (m *Mapper) uninteresting(tree object) bool {
 	logName, _ := tree["logName"].(string)
-	return tree["protoPayload"] == nil && !m.isHeartbeat(logName)
+	if m.isHeartbeat(logName) {
+		return false
+	}
+	return tree["protoPayload"] == nil || logName != "" && !isAuditLog(logName)
+}
+
+// isAuditLog reports whether a log is one that only Google writes
+// (https://cloud.google.com/logging/docs/audit#log_name_format). Into any other, whoever
+// has roles/logging.logWriter can write that somebody else did something.
+func isAuditLog(logName string) bool {
+	_, id, _ := strings.Cut(logName, "/logs/")
+	return strings.HasPrefix(id, "cloudaudit.googleapis.com%2F") || strings.HasPrefix(id, "cloudaudit.googleapis.com/")
 }
 
 func (m *Mapper) isHeartbeat(logName string) bool {

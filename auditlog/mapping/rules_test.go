@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -62,13 +63,49 @@ func with(t testing.TB, entry string, changes ...string) []byte {
 	return data
 }
 
+// mapped is what an entry says, less the entry itself.
 func mapped(t testing.TB, m *Mapper, data []byte) auditlog.Reading {
 	t.Helper()
 	reading, err := m.Map(data)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if reading.Care == auditlog.Judge && !bytes.Equal(reading.Raw, data) && !tokens.Match(data) {
+		t.Errorf("the entry is kept as\n%s\nwant\n%s", reading.Raw, data)
+	}
+	reading.Raw = nil
 	return reading
+}
+
+func TestATokenInAnEntryIsNotKept(t *testing.T) {
+	const token = "eyJhbGciOiJFZERTQSJ9.eyJqdGkiOiJiZyJ9.c2lnbmF0dXJl"
+	data := with(t, deletion, "protoPayload/requestMetadata", `{"requestAttributes":{"reason":"it is meant: `+token+`"}}`)
+	reading, err := testMapper(t, Options{}).Map(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := bytes.ReplaceAll(data, []byte(token), []byte("[redacted]")); !bytes.Equal(reading.Raw, want) {
+		t.Errorf("the entry is kept as\n%s\nwant\n%s", reading.Raw, want)
+	}
+	if bytes.Contains(data, []byte("[redacted]")) {
+		t.Error("the entry itself was changed")
+	}
+}
+
+func TestWhatSomebodyWroteIntoAnotherLogIsNoAuditEntry(t *testing.T) {
+	m := testMapper(t, Options{})
+	for logName, want := range map[string]auditlog.Care{
+		"projects/p/logs/cloudaudit.googleapis.com%2Factivity":    auditlog.Judge,
+		"projects/p/logs/cloudaudit.googleapis.com%2Fdata_access": auditlog.Judge,
+		"organizations/1/logs/cloudaudit.googleapis.com/activity": auditlog.Judge,
+		"projects/p/logs/mine":                                  auditlog.Ignore,
+		"projects/p/logs/mine%2Fcloudaudit.googleapis.com%2Fa":  auditlog.Ignore,
+		"projects/p/logs/cloudaudit.googleapis.com.example%2Fa": auditlog.Ignore,
+	} {
+		if got := mapped(t, m, with(t, deletion, "logName", `"`+logName+`"`)).Care; got != want {
+			t.Errorf("%s: %v, want %v", logName, got, want)
+		}
+	}
 }
 
 func TestADeletionIsReadWhole(t *testing.T) {
@@ -215,7 +252,7 @@ func TestTargets(t *testing.T) {
 		{"a URL", []string{"protoPayload/resourceName", `"https://container.googleapis.com/v1/projects/p/zones/l/clusters/c"`}, "gcp://container.googleapis.com/projects/p/locations/l/clusters/c", nil},
 		{"a project's number", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`}, "gcp://container.googleapis.com/projects/prod-shop/locations/l/clusters/c", nil},
 		{"a project's number, and no label", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`, "resource", "{}"}, "gcp://container.googleapis.com/projects/prod-shop/locations/l/clusters/c", nil},
-		{"only a number is known", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`, "resource", "{}", "logName", `"projects/123/logs/x"`}, "gcp://container.googleapis.com/projects/123/locations/l/clusters/c", nil},
+		{"only a number is known", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`, "resource", "{}", "logName", `"projects/123/logs/cloudaudit.googleapis.com%2Factivity"`}, "gcp://container.googleapis.com/projects/123/locations/l/clusters/c", nil},
 		{"the location is a placeholder", []string{"protoPayload/resourceName", `"projects/p/locations/-/clusters/c"`}, "gcp://container.googleapis.com/projects/p/locations/europe-west1/clusters/c", nil},
 		{"no name", []string{"protoPayload/resourceName", `"projects/p"`, "resource/labels/cluster_name", ""}, "gcp://container.googleapis.com/projects/p", []string{"which Cluster it was"}},
 		{"no location", []string{"protoPayload/resourceName", "", "resource/labels/location", ""}, "", []string{"which Cluster it was (no location)"}},

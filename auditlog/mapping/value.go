@@ -75,6 +75,9 @@ func fieldName(pointer string) string {
 }
 
 func decodeValue(decoder *jsontext.Decoder) (any, error) {
+	if decoder.PeekKind() == '"' {
+		return decodeText(decoder)
+	}
 	token, err := decoder.ReadToken()
 	if err != nil {
 		return nil, err
@@ -84,14 +87,41 @@ func decodeValue(decoder *jsontext.Decoder) (any, error) {
 		return decodeObject(decoder)
 	case '[':
 		return decodeList(decoder)
-	case '"':
-		return token.String(), nil
 	case '0':
 		return number(token.String()), nil
 	case 't', 'f':
 		return token.Bool(), nil
 	}
 	return nil, nil
+}
+
+// decodeName reads what should be a name.
+func decodeName(decoder *jsontext.Decoder) (string, error) {
+	if decoder.PeekKind() == '"' {
+		return decodeText(decoder)
+	}
+	_, err := decoder.ReadToken()
+	if err == nil { // what is not a name is an error of the decoder's
+		err = errors.New("an object has something else than a name")
+	}
+	return "", err
+}
+
+// decodeText reads a text or a name.
+func decodeText(decoder *jsontext.Decoder) (string, error) {
+	value, err := decoder.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	if bytes.IndexByte(value, '\\') >= 0 {
+		text, err := jsontext.AppendUnquote(nil, value)
+		return string(text), err
+	}
+	text := value[1 : len(value)-1]
+	if name, ok := names[string(text)]; ok { // this conversion allocates nothing
+		return name, nil
+	}
+	return string(text), nil
 }
 
 func tooDeep(decoder *jsontext.Decoder) error {
@@ -107,12 +137,11 @@ func decodeObject(decoder *jsontext.Decoder) (any, error) {
 	}
 	o := object{}
 	for decoder.PeekKind() != '}' {
-		name, err := decoder.ReadToken()
+		name, err := decodeName(decoder)
 		if err != nil {
 			return nil, err
 		}
-		key := name.String() // the token is gone after the next read
-		if o[key], err = decodeValue(decoder); err != nil {
+		if o[name], err = decodeValue(decoder); err != nil {
 			return nil, err
 		}
 	}

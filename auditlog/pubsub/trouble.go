@@ -32,7 +32,7 @@ func (s *Source) trouble(err error) alert.Trouble {
 	switch status.Code(err) {
 	case codes.NotFound:
 		t.Kind = alert.Missing
-		t.Text = fmt.Sprintf("%s is not there: create it again, on the topic of the log sink (entries since it went are lost to it; the log has them): gcloud pubsub subscriptions create %s --project=%s --topic=TOPIC --ack-deadline=60 --message-retention-duration=7d --expiration-period=never",
+		t.Text = fmt.Sprintf("%s is not there: create it again, on the topic of the log sink (entries since it went are lost to it; the log has them): gcloud pubsub subscriptions create %s --project=%s --topic=TOPIC --ack-deadline=60 --message-retention-duration=31d --expiration-period=never",
 			s.name, s.Subscription, s.Project)
 	case codes.FailedPrecondition, codes.InvalidArgument:
 		t.Kind = alert.Missing

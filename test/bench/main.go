@@ -1,4 +1,4 @@
-// Command bench measures what one admission review costs Mollyguard, beside two
+// Command bench measures what Mollyguard costs. One admission review, beside two
 // references in the same run:
 //
 //	bare        reads the body, decodes only the uid with encoding/json, allows
@@ -13,6 +13,14 @@
 //	reviews ─► load ─┬─► bare ─────────┐
 //	                 ├─► no-op ────────┼─► CPU time, latency ─► table, budgets
 //	                 └─► mollyguard ───┘
+//
+// And it measures the watcher of the audit log, as a process of its own too, which
+// reads entries of the same kinds from a file and from a Pub/Sub in memory, beside what
+// decoding them with encoding/json costs:
+//
+//	         ┌─► file ────┐                  ┌─► ledger, decision log
+//	entries ─┼─► Pub/Sub ─┴─► mollyguard ────┴─► HTTP sink ─► CPU time, latency
+//	         └─► encoding/json, Cares, Map ───────────────► CPU time
 //
 // What counts are ratios within one run; microseconds tell about the machine. The
 // exit code says whether something could be measured, not how it turned out.
@@ -37,8 +45,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// Limits of a run. With the most of both it takes 3 servers × 9 cells × 20 × 30 s,
-// which is four and a half hours.
+// Limits of a run. With the most of both the reviews take 3 servers × 9 cells × 20 ×
+// 30 s, which is four and a half hours, and the audit log another hour.
 const (
 	maxDuration = 30 * time.Second
 	maxRounds   = 20
@@ -53,7 +61,15 @@ type options struct {
 	mollyguard string
 	// serve makes this process one of the references; see serve.go.
 	serve, certificate, key string
+	// only leaves the rest out: empty, reviewsOnly or auditOnly.
+	only string
 }
+
+// The values of -only.
+const (
+	reviewsOnly = "reviews"
+	auditOnly   = "audit"
+)
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
@@ -80,6 +96,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 3, "how often to repeat; the median is reported")
 	flags.StringVar(&o.output, "o", "table", "output: table or json")
 	flags.StringVar(&o.mollyguard, "mollyguard", "", "`program` to measure (default: build the one of this module)")
+	flags.StringVar(&o.only, "only", "", "measure only reviews, or only audit: the watcher of the audit log")
 	flags.StringVar(&o.serve, "serve", "", "internal: be this reference server")
 	flags.StringVar(&o.certificate, "certificate", "", "internal: its certificate")
 	flags.StringVar(&o.key, "key", "", "internal: its key")
@@ -93,6 +110,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-duration: %v is not between 0 and %v", o.duration, maxDuration)
 	case o.rounds < 1 || o.rounds > maxRounds:
 		return o, fmt.Errorf("-rounds: %d is not between 1 and %d", o.rounds, maxRounds)
+	case o.only != "" && o.only != reviewsOnly && o.only != auditOnly:
+		return o, fmt.Errorf("-only: %q is neither %s nor %s", o.only, reviewsOnly, auditOnly)
 	case o.output != "table" && o.output != "json":
 		return o, fmt.Errorf("-o: %q is neither table nor json", o.output)
 	}
@@ -105,8 +124,38 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	program, err := programOf(ctx, o, dir)
+	if err != nil {
+		return err
+	}
+	// Turns end a little late, with their last requests; twice the time is far more
+	// than that.
+	planned := o.planned()
+	fmt.Fprintf(stderr, "bench: about %v\n", planned.Round(time.Second))
+	ctx, cancel := context.WithTimeout(ctx, 2*planned+time.Minute)
+	defer cancel()
 
-	servers, err := startAll(ctx, o, dir)
+	report := report{
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Duration: o.duration.String(), Rounds: o.rounds,
+	}
+	if o.only != auditOnly {
+		if err := benchReviews(ctx, o, program, dir, &report); err != nil {
+			return err
+		}
+	}
+	if o.only != reviewsOnly {
+		if report.Audit, err = benchAudit(ctx, o, program, dir); err != nil {
+			return fmt.Errorf("audit log: %w", err)
+		}
+	}
+	if o.output == "json" {
+		return report.writeJSON(stdout)
+	}
+	return report.writeTable(stdout)
+}
+
+func benchReviews(ctx context.Context, o options, program, dir string, report *report) error {
+	servers, err := startAll(ctx, program, dir)
 	defer stopAll(servers)
 	if err != nil {
 		return err
@@ -115,13 +164,6 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	planned := time.Duration(len(servers)*len(reviews)*len(concurrencies)*o.rounds) * o.duration
-	fmt.Fprintf(stderr, "bench: about %v\n", (planned + 5*time.Second).Round(time.Second))
-
-	// Turns end a little late, with their last requests; twice the time is far
-	// more than that.
-	ctx, cancel := context.WithTimeout(ctx, 2*planned+time.Minute)
-	defer cancel()
 	cells, err := measureAll(ctx, o, servers, reviews)
 	if err != nil {
 		return err
@@ -130,11 +172,20 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	report := newReport(cells, resident)
-	report.Go, report.Platform, report.CPUs = runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU()
-	report.Duration, report.Rounds = o.duration.String(), o.rounds
-	if o.output == "json" {
-		return report.writeJSON(stdout)
+	report.addReviews(cells, resident)
+	return nil
+}
+
+// planned is how long it takes.
+func (o options) planned() (d time.Duration) {
+	if o.only != auditOnly {
+		const reviews = 3
+		d += 5*time.Second + time.Duration(len(serverNames)*reviews*len(concurrencies)*o.rounds)*o.duration
 	}
-	return report.writeTable(stdout)
+	if o.only != reviewsOnly {
+		// Each round has twelve turns, that take about half of -duration each, and the file
+		// is looked at once a second.
+		d += 5*time.Second + latencyTurns*o.duration + time.Duration(o.rounds)*(6*o.duration+3*time.Second)
+	}
+	return d
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/mollyguard/mollyguard/auditlog/mapping"
 )
 
 // TestMain lets the test's program be the reference servers, as bench's is.
@@ -33,7 +36,18 @@ func TestAShortRunPrintsEveryRow(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"CPU ≤ no-op", "CPU ≤ 0.6 × bare", "p99 ≤ 1.5 × no-op", "resident memory"} {
+	for _, kind := range entryKinds {
+		for _, way := range waysOf(kind) {
+			if row := fmt.Sprintf("\n%-20s ", kind); !strings.Contains(stdout.String(), row) || !strings.Contains(stdout.String(), " "+string(way)+" ") {
+				t.Errorf("no row for %s, %s", kind, way)
+			}
+		}
+	}
+	for _, text := range []string{
+		"CPU ≤ no-op", "CPU ≤ 0.6 × bare", "p99 ≤ 1.5 × no-op", "mollyguard's resident memory",
+		"ignored; watcher, file: ≥ 50000 a CPU second", "ignored; watcher, Pub/Sub: ≥ 50000 a CPU second", "judged, production; watcher, Pub/Sub: ≥ 5000 a CPU second",
+		"alert at the sink: p99 < 1 s", "fsync of 4 KiB", "the watcher's resident memory",
+	} {
 		if !strings.Contains(stdout.String(), text) {
 			t.Errorf("%q is missing", text)
 		}
@@ -56,5 +70,50 @@ func TestReviewsAreOfTheSizeThatTheirNameSays(t *testing.T) {
 		if n := len(r.body); n < size*9/10 || n > size*11/10 {
 			t.Errorf("%s: %d bytes, want about %d", r.name, n, size)
 		}
+	}
+}
+
+func TestNoTwoEntriesAreEqualAndEachIsWhatItIsCalled(t *testing.T) {
+	root, err := moduleRoot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := newLog(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapper, err := mapping.New(mapping.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]bool{}
+	for _, kind := range entryKinds {
+		for _, entry := range l.take(kind, 8) {
+			if n := len(entry); n < 1200 || n > 4<<10 {
+				t.Errorf("%s: %d bytes: %s", kind, n, entry)
+			}
+			if cares := mapper.Cares(entry); cares != (kind != ignored) {
+				t.Errorf("%s: cares: %v: %s", kind, cares, entry)
+			}
+			if kind == ignored {
+				continue
+			}
+			r, err := mapper.Map(entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if keys[r.Key] || keys[r.Operation.Target.Ref] {
+				t.Errorf("%s comes twice", entry)
+			}
+			keys[r.Key], keys[r.Operation.Target.Ref] = true, true
+			if in := strings.HasPrefix(r.Operation.Target.Project, "prod-"); in != (kind == judged) {
+				t.Errorf("%s is in project %s", kind, r.Operation.Target.Project)
+			}
+		}
+	}
+	entry, target := l.deletion(time.Now())
+	r, err := mapper.Map(entry)
+	if err != nil || r.Operation.Target.Name != target {
+		t.Errorf("the deletion of %s is that of %s: %v", target, r.Operation.Target.Name, err)
 	}
 }

@@ -30,15 +30,25 @@ func cpuTime(pid int) (time.Duration, error) {
 }
 
 // residentBytes is what a process holds in memory.
-func residentBytes(pid int) (int64, error) {
+func residentBytes(pid int) (int64, error) { return memory(pid, "VmRSS:") }
+
+// peakBytes is the most that a process held in memory.
+func peakBytes(pid int) (int64, error) { return memory(pid, "VmHWM:") }
+
+// mappedBytes is what of that are pages of files, which the kernel takes back when it
+// needs them: the program, and the ledger.
+func mappedBytes(pid int) (int64, error) { return memory(pid, "RssFile:") }
+
+// memory reads a field of /proc/PID/status.
+func memory(pid int, field string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
+	_, rest, _ := bytes.Cut(status, []byte(field))
 	fields := bytes.Fields(rest)
 	if len(fields) == 0 {
-		return 0, fmt.Errorf("no VmRSS of process %d", pid)
+		return 0, fmt.Errorf("no %s of process %d", field, pid)
 	}
 	kib, err := strconv.ParseInt(string(fields[0]), 10, 64)
 	return kib << 10, err

@@ -21,6 +21,8 @@ type report struct {
 	Budgets  []budget `json:"budgets"`
 	// ResidentBytes is what mollyguard holds in memory after all that.
 	ResidentBytes int64 `json:"resident_bytes"`
+	// Audit is nil if the watcher was not measured.
+	Audit *auditReport `json:"audit,omitempty"`
 }
 
 type row struct {
@@ -51,8 +53,9 @@ type budget struct {
 // budgetConcurrency is the concurrency that the budgets are for.
 const budgetConcurrency = 8
 
-func newReport(cells []*cell, resident int64) report {
-	r := report{ResidentBytes: resident}
+// addReviews adds what was measured of the servers.
+func (r *report) addReviews(cells []*cell, resident int64) {
+	r.ResidentBytes = resident
 	for _, c := range cells {
 		r.Rows = append(r.Rows, c.row())
 	}
@@ -71,7 +74,6 @@ func newReport(cells []*cell, resident int64) report {
 		}
 		add("p99 ≤ 1.5 × no-op", 1.5, row.P99ToNoop)
 	}
-	return r
 }
 
 func (c *cell) row() row {
@@ -130,8 +132,18 @@ func (r report) writeJSON(w io.Writer) error {
 
 func (r report) writeTable(to io.Writer) error {
 	w := bufio.NewWriter(to)
-	fmt.Fprintf(w, "%s %s, %d CPUs; TLS, HTTP/2, ECDSA P-256; medians of %d rounds of %s a server\n", r.Go, r.Platform, r.CPUs, r.Rounds, r.Duration)
+	fmt.Fprintf(w, "%s %s, %d CPUs; medians of %d rounds\n", r.Go, r.Platform, r.CPUs, r.Rounds)
+	if len(r.Rows) > 0 {
+		r.writeReviews(w)
+	}
+	if r.Audit != nil {
+		r.Audit.write(w)
+	}
+	return w.Flush()
+}
 
+func (r report) writeReviews(w io.Writer) {
+	fmt.Fprintf(w, "\nadmission reviews: TLS, HTTP/2, ECDSA P-256; %s a server\n", r.Duration)
 	fmt.Fprintf(w, "\nCPU of the server, µs a review\n")
 	fmt.Fprintf(w, "%-22s %7s %10s %10s %11s %8s %8s\n", "review", "at once", bare, noop, mollyguard, "× bare", "× no-op")
 	for _, row := range r.Rows {
@@ -150,12 +162,14 @@ func (r report) writeTable(to io.Writer) error {
 	}
 	fmt.Fprintf(w, "\n%-46s %9s\n", fmt.Sprintf("budget, at %d at once", budgetConcurrency), "measured")
 	for _, b := range r.Budgets {
-		verdict := "ok"
-		if !b.OK {
-			verdict = "over"
-		}
-		fmt.Fprintf(w, "%-46s %9.2f  %s\n", b.Budget, b.Measured, verdict)
+		fmt.Fprintf(w, "%-46s %9.2f  %s\n", b.Budget, b.Measured, verdict(b.OK))
 	}
 	fmt.Fprintf(w, "\nmollyguard's resident memory after the load: %.0f MiB\n", float64(r.ResidentBytes)/(1<<20))
-	return w.Flush()
+}
+
+func verdict(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "over"
 }

@@ -62,11 +62,11 @@ func reviews(ctx context.Context) ([]review, error) {
 // recorded is one of the demo's reviews of a Deployment, which are indented and
 // of a young object, with the managed fields of one that more has happened to.
 func recorded(ctx context.Context, name string) ([]byte, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	root, err := moduleRoot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find the module's folder: %w", err)
+		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "cmd", "mollyguard", "demo", name))
+	text, err := os.ReadFile(filepath.Join(root, "cmd", "mollyguard", "demo", name))
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +80,14 @@ func recorded(ctx context.Context, name string) ([]byte, error) {
 	}
 	entry := managedFields(smallReview - compact.Len())
 	return slices.Concat(before, []byte(`"managedFields":[`), entry, []byte(","), after), nil
+}
+
+func moduleRoot(ctx context.Context) (string, error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module's folder: %w", err)
+	}
+	return strings.TrimSpace(string(root)), nil
 }
 
 // managedFields is an entry of about a size: what a tool that injects sidecars

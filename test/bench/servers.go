@@ -58,7 +58,7 @@ type server struct {
 }
 
 // startAll starts the servers. With an error it returns those that run.
-func startAll(ctx context.Context, o options, dir string) (map[string]*server, error) {
+func startAll(ctx context.Context, program, dir string) (map[string]*server, error) {
 	c, err := newCertificate(dir)
 	if err != nil {
 		return nil, err
@@ -66,13 +66,6 @@ func startAll(ctx context.Context, o options, dir string) (map[string]*server, e
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
-	}
-	program := o.mollyguard
-	if program == "" {
-		program = filepath.Join(dir, "mollyguard")
-		if err := build(ctx, program); err != nil {
-			return nil, err
-		}
 	}
 	log := filepath.Join(dir, "decisions.jsonl")
 	arguments, err := mollyguardArguments(dir, log, c)
@@ -108,6 +101,15 @@ func stopAll(servers map[string]*server) {
 	for _, s := range servers {
 		s.stop()
 	}
+}
+
+// programOf is the program to measure, which it builds if there is none.
+func programOf(ctx context.Context, o options, dir string) (string, error) {
+	if o.mollyguard != "" {
+		return o.mollyguard, nil
+	}
+	program := filepath.Join(dir, "mollyguard")
+	return program, build(ctx, program)
 }
 
 // build builds the program. It leaves out the -trimpath of `make build`, which
@@ -163,35 +165,16 @@ func mollyguardArguments(dir, log string, c certificate) ([]string, error) {
 }
 
 func (s *server) start(ctx context.Context, pool *x509.CertPool) error {
-	s.command.SysProcAttr = processAttributes()
-	s.command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { // not a pod's: there is no cluster
-		return strings.HasPrefix(v, "KUBERNETES_SERVICE_HOST=")
-	})
-	stderr, err := s.command.StderrPipe()
+	at, err := launch(ctx, s.command, s.output)
 	if err != nil {
 		return err
 	}
-	if err := s.command.Start(); err != nil {
+	path, err := s.path()
+	if err != nil {
+		s.stop()
 		return err
 	}
-	go s.output.read(stderr)
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	select {
-	case address := <-s.output.address:
-		path, err := s.path()
-		if err != nil {
-			s.stop()
-			return err
-		}
-		s.url = "https://" + address + path + "?timeout=5s" // the API server says how long it waits
-	case <-s.output.ended:
-		s.stop()
-		return fmt.Errorf("it ended:\n%s", s.output.last)
-	case <-ctx.Done():
-		s.stop()
-		return fmt.Errorf("not listening: %w", ctx.Err())
-	}
+	s.url = "https://" + at.Address + path + "?timeout=5s" // the API server says how long it waits
 	s.client = &http.Client{
 		Timeout: requestTimeout,
 		Transport: &http.Transport{
@@ -202,23 +185,61 @@ func (s *server) start(ctx context.Context, pool *x509.CertPool) error {
 	return nil
 }
 
-func (s *server) stop() {
-	// What is killed ends with an error, and one that has ended cannot be killed.
-	_ = s.command.Process.Kill()
-	<-s.output.ended
-	_ = s.command.Wait()
+func (s *server) stop() { end(s.command, s.output) }
+
+// launch starts a process and returns when it says that it serves. With an error
+// nothing runs.
+func launch(ctx context.Context, command *exec.Cmd, output *lines) (serving, error) {
+	command.SysProcAttr = processAttributes()
+	command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { // not a pod's: there is no cluster
+		return strings.HasPrefix(v, "KUBERNETES_SERVICE_HOST=")
+	})
+	stderr, err := command.StderrPipe()
+	if err != nil {
+		return serving{}, err
+	}
+	if err := command.Start(); err != nil {
+		return serving{}, err
+	}
+	go output.read(stderr)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	select {
+	case at := <-output.serving:
+		return at, nil
+	case <-output.ended:
+		end(command, output)
+		return serving{}, fmt.Errorf("it ended:\n%s", output.last)
+	case <-ctx.Done():
+		end(command, output)
+		return serving{}, fmt.Errorf("not listening: %w", ctx.Err())
+	}
 }
 
-// lines reads what a server logs: first its address, then the last line, which
+// end ends a process that was launched.
+func end(command *exec.Cmd, output *lines) {
+	// What is killed ends with an error, and one that has ended cannot be killed.
+	_ = command.Process.Kill()
+	<-output.ended
+	_ = command.Wait()
+}
+
+// serving is what a process says when it listens.
+type serving struct {
+	Msg, Address  string
+	StatusAddress string `json:"status_address"`
+}
+
+// lines reads what a process logs: first where it listens, then the last line, which
 // says why it ended if it does.
 type lines struct {
-	address chan string
+	serving chan serving
 	ended   chan struct{}
 	last    []byte // to be read after ended
 }
 
 func newLines() *lines {
-	return &lines{address: make(chan string, 1), ended: make(chan struct{})}
+	return &lines{serving: make(chan serving, 1), ended: make(chan struct{})}
 }
 
 func (l *lines) read(from io.Reader) {
@@ -226,15 +247,15 @@ func (l *lines) read(from io.Reader) {
 	scanner := bufio.NewScanner(from)
 	for scanner.Scan() {
 		l.last = bytes.Clone(scanner.Bytes())
-		var entry struct{ Msg, Address string }
-		if json.Unmarshal(l.last, &entry) == nil && entry.Msg == servingMessage {
+		var at serving
+		if json.Unmarshal(l.last, &at) == nil && at.Msg == servingMessage {
 			select {
-			case l.address <- entry.Address:
+			case l.serving <- at:
 			default: // said once
 			}
 		}
 	}
-	// A line that is too long must not stop the server: read on.
+	// A line that is too long must not stop the process: read on.
 	_, _ = io.Copy(io.Discard, from)
 }
 

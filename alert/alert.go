@@ -67,7 +67,8 @@ func (Status) Values() []string { return []string{string(Open), string(Resolved)
 type Alert struct {
 	// ID is the same whenever the incident is told, and is what sinks deduplicate by.
 	ID string `json:"id"`
-	// Revision counts from 1 how often the incident changed.
+	// Revision counts from 1 how often the incident changed; from a higher number, if
+	// what was kept of it could not be read, and it began anew.
 	Revision int                `json:"revision"`
 	Kind     Kind               `json:"kind"`
 	Status   Status             `json:"status"`
@@ -182,13 +183,15 @@ const (
 	Unlabelled TroubleKind = "unlabelled"
 	// Undelivered: a sink does not take alerts. The Deliverer tells it to the others.
 	Undelivered TroubleKind = "undelivered"
+	// Damaged: records of alerts cannot be read. The Deliverer tells it.
+	Damaged TroubleKind = "damaged"
 )
 
 // Values lists every TroubleKind.
 func (TroubleKind) Values() []string {
 	return []string{
 		string(Silence), string(Gap), string(Missing), string(Forbidden), string(Exhausted), string(Unreachable),
-		string(Undecodable), string(Unlabelled), string(Undelivered),
+		string(Undecodable), string(Unlabelled), string(Undelivered), string(Damaged),
 	}
 }
 

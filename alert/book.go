@@ -71,7 +71,7 @@ func NewBook(o BookOptions) (*Book, error) {
 		switch {
 		case !sinkName.MatchString(name):
 			errs = append(errs, fmt.Errorf("sinks: %q is not a name: use letters, digits, dots, dashes and underscores, 63 at most", name))
-		case name == outboxSink || name == otherSink:
+		case slices.Contains(reservedSinks(), name):
 			errs = append(errs, fmt.Errorf("sinks: %q has a meaning of its own: choose another name", name))
 		case i > 0 && b.sinks[i-1] == name:
 			errs = append(errs, fmt.Errorf("sinks: there are two of the name %q", name))
@@ -105,20 +105,22 @@ func (b *Book) Sinks() []string { return slices.Clone(b.sinks) }
 // time is now as it is kept: a record must read back as it was written.
 func (b *Book) time() time.Time { return kept(b.now()) }
 
-func kept(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
-
-// rank orders severities, mildest first. One that is not known ranks as high: unknown
-// is never mild.
-func rank(s operation.Severity) int {
-	if i := slices.Index(s.Values(), string(s)); i >= 0 {
-		return i
+// kept is a time in UTC as JSON can have it: an entry of the last hour of the year 9999
+// in New York is one of the year 10000 here, which RFC 3339 does not know.
+func kept(t time.Time) time.Time {
+	t = t.UTC().Truncate(time.Millisecond)
+	switch year := t.Year(); {
+	case year < 0:
+		return time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	case year > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	}
-	return rank(operation.High)
+	return t
 }
 
 // worse returns the worse of two severities.
 func worse(a, b operation.Severity) operation.Severity {
-	if rank(b) > rank(a) {
+	if b.Rank() > a.Rank() {
 		return b
 	}
 	return a

@@ -2,6 +2,7 @@ package alert_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func cut(key string) (before, after string, ok bool) { return strings.Cut(key, "
 
 func TestABookSaysAllThatIsWrongWithItsOptions(t *testing.T) {
 	_, err := alert.NewBook(alert.BookOptions{
-		Sinks: []string{"chat", "a/b", "chat", "outbox"}, UpdateInterval: -1,
+		Sinks: []string{"chat", "a/b", "chat", "outbox", "record", "entry"}, UpdateInterval: -1,
 		Routes: []alert.Route{
 			{Severities: []operation.Severity{"dire"}, Surfaces: []operation.Surface{"aws"}, Kinds: []alert.Kind{"odd"}, Projects: []string{"a)|(b", ""}, Sinks: []string{"pager"}},
 			{},
@@ -27,11 +28,13 @@ func TestABookSaysAllThatIsWrongWithItsOptions(t *testing.T) {
 	want := strings.Join([]string{
 		`sinks: "a/b" is not a name: use letters, digits, dots, dashes and underscores, 63 at most`,
 		`sinks: there are two of the name "chat"`,
+		`sinks: "entry" has a meaning of its own: choose another name`,
 		`sinks: "outbox" has a meaning of its own: choose another name`,
+		`sinks: "record" has a meaning of its own: choose another name`,
 		`routes[0].severities[0]: there is no "dire", only ["low" "medium" "high" "critical"]`,
 		`routes[0].surfaces[0]: there is no "aws", only ["kubernetes" "gcp" "terraform"]`,
 		`routes[0].kinds[0]: there is no "odd", only ["violation" "notice" "attempt" "blind" "break-glass" "test"]`,
-		`routes[0].sinks[0]: there is no "pager", only ["a/b" "chat" "chat" "outbox"]`,
+		`routes[0].sinks[0]: there is no "pager", only ["a/b" "chat" "chat" "entry" "outbox" "record"]`,
 		"routes[0].projects[0]: pattern \"a)|(b\": error parsing regexp: unexpected ): `a)|(b`",
 		`routes[0].projects[1]: empty pattern: it would only match the empty name`,
 		`routes[1].sinks: none, so nobody would be told`,
@@ -121,6 +124,7 @@ func TestATroubleIsOneIncidentFromItsBeginningToItsEnd(t *testing.T) {
 	if got := trouble(t, l, b, over); got != id {
 		t.Errorf("the end of %s is %s", id, got)
 	}
+	want.Title = "mollyguard is not blind any more: pubsub:s is read"
 	want.Revision, want.Status, want.Text = 3, alert.Resolved, []string{"nothing for 20 minutes", "over since 2026-11-21T03:12:48Z"}
 	if diff := cmp.Diff(want, get(t, l, b, id)); diff != "" {
 		t.Errorf("alert (-want +got):\n%s", diff)
@@ -210,6 +214,50 @@ func TestACaseIsOneIncidentFromRequestToUse(t *testing.T) {
 	}
 }
 
+func TestACaseOfCloudResourcesSaysWhichOnesTheyAre(t *testing.T) {
+	l, b := newLedger(t), newBook(t, alert.BookOptions{})
+	const one = "gcp://container.googleapis.com/projects/shop-a/locations/europe-west1/clusters/prod-eu"
+	const other = "gcp://container.googleapis.com/projects/shop-b/locations/europe-west1/clusters/prod-eu"
+	type short struct {
+		Title string
+		Text  []string
+	}
+	tell := func(grant string, refs ...string) short {
+		t.Helper()
+		e := breakglass.Event{
+			ID: "01E" + grant, Time: night, Event: breakglass.EventRequested, Grant: grant, Actor: operation.Identity{Name: "alice@example.com"},
+			Verbs: []operation.Verb{operation.Delete}, Text: "moved",
+		}
+		for _, ref := range refs {
+			e.Targets = append(e.Targets, operation.Reference{Ref: ref, Name: "prod-eu"})
+		}
+		update(t, l, func(tx *ledger.Tx) error { return b.TellEvent(tx, e) })
+		a := get(t, l, b, "break-glass-"+grant)
+		return short{a.Title, a.Text}
+	}
+	asked, toApprove := "2026-11-21T03:12:47Z requested by alice@example.com: moved", "to approve: kubectl mollyguard approve "
+	for _, tt := range []struct {
+		grant string
+		refs  []string
+		want  short
+	}{
+		{"bg-aaaa-aaaa", []string{one}, short{
+			"alice@example.com asks for grant bg-aaaa-aaaa to delete " + one, []string{asked, toApprove + "bg-aaaa-aaaa"},
+		}},
+		{"bg-bbbb-bbbb", []string{other, one}, short{
+			"alice@example.com asks for grant bg-bbbb-bbbb to delete " + other + " and 1 more", []string{asked, "for " + other + ", " + one, toApprove + "bg-bbbb-bbbb"},
+		}},
+		{"bg-cccc-cccc", slices.Repeat([]string{"gcp://storage.googleapis.com/b"}, 10), short{
+			"alice@example.com asks for grant bg-cccc-cccc to delete gcp://storage.googleapis.com/b and 9 more",
+			[]string{asked, "for " + strings.Repeat("gcp://storage.googleapis.com/b, ", 7) + "gcp://storage.googleapis.com/b and 2 more", toApprove + "bg-cccc-cccc"},
+		}},
+	} {
+		if diff := cmp.Diff(tt.want, tell(tt.grant, tt.refs...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.grant, diff)
+		}
+	}
+}
+
 func TestAnEventWithoutAHandleOrWithAWrongOneIsTold(t *testing.T) {
 	l, b := newLedger(t), newBook(t, alert.BookOptions{})
 	for i, handle := range []string{"", "../../" + strings.Repeat("x", 10000)} {
@@ -219,27 +267,6 @@ func TestAnEventWithoutAHandleOrWithAWrongOneIsTold(t *testing.T) {
 	}
 	if got := keys(t, l, ledger.TableQueue); len(got) != 4 {
 		t.Errorf("queue %q", got)
-	}
-}
-
-func TestATestGoesWhereItIsSent(t *testing.T) {
-	l, b := newLedger(t), newBook(t, alert.BookOptions{Cluster: "hub"})
-	var ids [2]string
-	update(t, l, func(tx *ledger.Tx) (err error) {
-		if ids[0], err = b.TellTest(tx, []string{"chat"}, operation.High); err == nil {
-			ids[1], err = b.TellTest(tx, nil, operation.Low)
-		}
-		return err
-	})
-	if ids[0] == ids[1] || len(keys(t, l, ledger.TableQueue)) != 3 {
-		t.Errorf("%q, queue %q", ids, keys(t, l, ledger.TableQueue))
-	}
-	if a := get(t, l, b, ids[0]); a.Title != "test alert of mollyguard in hub" || a.Kind != alert.Test || a.Severity != operation.High {
-		t.Errorf("got %+v", a)
-	}
-	err := l.Update(t.Context(), func(tx *ledger.Tx) error { _, err := b.TellTest(tx, []string{"mail"}, "dire"); return err })
-	if err == nil || !strings.Contains(err.Error(), `there is no "mail"`) || !strings.Contains(err.Error(), `there is no "dire"`) {
-		t.Errorf("got %v", err)
 	}
 }
 

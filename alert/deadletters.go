@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ import (
 // DeadLetter is something that people were not told.
 type DeadLetter struct {
 	// ID is SINK/INCIDENT, or outbox/NUMBER for an entry of the outbox that could not
-	// be read.
+	// be read, or record/KEY for a record that could not.
 	ID       string             `json:"id"`
 	Sink     string             `json:"sink"`
 	Incident string             `json:"incident"`
@@ -27,6 +28,9 @@ type DeadLetter struct {
 	Queued   time.Time `json:"queued"`
 	Died     time.Time `json:"died"`
 	Attempts int       `json:"attempts"`
+	// Final reports that it cannot be tried again: a record that could not be read, or
+	// what was too large to be kept. Records go after MaxAge.
+	Final bool `json:"final,omitzero"`
 }
 
 // DeadLetters is the list of what is dead. It needs nothing but the ledger, and may be
@@ -57,6 +61,7 @@ func deadLetter(key string, text []byte) DeadLetter {
 	sink, id := splitKey(key)
 	letter := DeadLetter{ID: key, Sink: sink, Incident: id}
 	body, err := decodeDead(text)
+	letter.Final = final(sink, body, err) != nil
 	if err != nil {
 		letter.Reason = err.Error()
 		return letter
@@ -77,16 +82,36 @@ func decodeDead(text []byte) (dead, error) {
 	return *r.Dead, nil
 }
 
+// final says why a dead letter cannot be tried again, or nil. What is in the queue says
+// all that matters, which incident and to whom, so that what a letter for a sink holds
+// is not needed.
+func final(sink string, body dead, err error) error {
+	switch {
+	case sink == recordSink:
+		return errors.New("it is a record that could not be read, and cannot be retried")
+	case sink == outboxSink && err != nil:
+		return err
+	case sink == outboxSink && body.Entry == nil:
+		return errors.New("it could not be kept, and cannot be retried")
+	}
+	return nil
+}
+
 // Retry puts dead letters back where they came from, to be tried at once under the
-// ids that they had, and returns how many; without ids, all. An id that is not there
-// is an error, and none is put back then. A Deliverer of the same process is to be
-// woken.
+// ids that they had, and returns how many; without ids, all that are not Final. An id
+// that is not there, or of one that is Final, is an error, and none is put back then. A
+// Deliverer of the same process is to be woken.
 func (d *DeadLetters) Retry(ctx context.Context, ids ...string) (n int, err error) {
 	err = d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		n = 0
 		keys := slices.Compact(slices.Sorted(slices.Values(ids)))
 		if len(keys) == 0 {
-			tx.Scan(ledger.TableDead, "", "", func(key string, _ []byte) bool { keys = append(keys, key); return true })
+			tx.Scan(ledger.TableDead, "", "", func(key string, text []byte) bool {
+				if !deadLetter(key, text).Final {
+					keys = append(keys, key)
+				}
+				return true
+			})
 		}
 		for _, key := range keys {
 			if err := revive(tx, key); err != nil {
@@ -108,13 +133,12 @@ func revive(tx *ledger.Tx, key string) error {
 		return fmt.Errorf("there is no dead letter %s", operation.Printable(key))
 	}
 	body, err := decodeDead(text)
-	switch sink, _ := splitKey(key); {
-	case err != nil && sink == outboxSink:
+	sink, _ := splitKey(key)
+	if err := final(sink, body, err); err != nil {
 		return fmt.Errorf("%s: %w", operation.Printable(key), err)
-	case sink == outboxSink && body.Entry == nil:
-		return fmt.Errorf("%s: it was too large to be kept", operation.Printable(key))
+	}
+	switch {
 	case err != nil:
-		// What is in the queue says all that matters: which incident, to whom.
 		err = put(tx, ledger.TableQueue, key, record{Queued: &queued{}})
 	case body.Entry != nil:
 		err = tx.Append(body.Entry.Kind, body.Entry.Dedup, json.RawMessage(body.Entry.Data))

@@ -296,13 +296,14 @@ func TestWhatASinkRejectsIsDeadAndTheOthersAreTold(t *testing.T) {
 			t.Errorf("dead (-want +got):\n%s", diff)
 		}
 		p.wantMetrics(`
-# HELP mollyguard_alert_dead Dead letters of the sink; of entries of the outbox (outbox), of sinks that are not configured (other).
-# TYPE mollyguard_alert_dead gauge
-mollyguard_alert_dead{sink="chat"} 0
-mollyguard_alert_dead{sink="other"} 0
-mollyguard_alert_dead{sink="outbox"} 0
-mollyguard_alert_dead{sink="pager"} 1
-`, "mollyguard_alert_dead")
+# HELP mollyguard_alert_dead_letters Dead letters of the sink; of entries of the outbox (outbox), records that cannot be read (record), of sinks that are not configured (other).
+# TYPE mollyguard_alert_dead_letters gauge
+mollyguard_alert_dead_letters{sink="chat"} 0
+mollyguard_alert_dead_letters{sink="other"} 0
+mollyguard_alert_dead_letters{sink="outbox"} 0
+mollyguard_alert_dead_letters{sink="pager"} 1
+mollyguard_alert_dead_letters{sink="record"} 0
+`, "mollyguard_alert_dead_letters")
 
 		letters := alert.NewDeadLetters(p.ledger)
 		if n, err := letters.Retry(t.Context(), "pager/"+id, "pager/none"); err == nil || n != 0 || err.Error() != "retry dead letters: write the ledger: there is no dead letter pager/none" {

@@ -124,13 +124,44 @@ func deeds(e breakglass.Event) string {
 	}
 	what := "something"
 	if len(e.Targets) > 0 {
-		t := e.Targets[0]
-		what = strings.TrimSpace(t.Kind + " " + strings.TrimPrefix(t.Namespace+"/"+t.Name, "/"))
+		what = nameOf(e.Targets[0])
 		if len(e.Targets) > 1 {
 			what += fmt.Sprintf(" and %d more", len(e.Targets)-1)
 		}
 	}
 	return cmp.Or(strings.Join(verbs, ", "), "touch") + " " + what
+}
+
+// nameOf is that of a target. A cloud resource has its whole canonical name: another
+// project may have one that is called the same.
+func nameOf(t operation.Reference) string {
+	if _, _, ok := operation.ParseGCPRef(t.Ref); ok {
+		return t.Ref
+	}
+	return strings.TrimSpace(t.Kind + " " + strings.TrimPrefix(t.Namespace+"/"+t.Name, "/"))
+}
+
+// maxNamed is how many cloud resources a case names: eight names of about 120 bytes are
+// a line of maxText.
+const maxNamed = 8
+
+// others names cloud resources where the title has no room for more than the first of
+// them; it is empty otherwise.
+func others(e breakglass.Event) string {
+	var names []string
+	for _, t := range e.Targets {
+		if _, _, ok := operation.ParseGCPRef(t.Ref); ok {
+			names = append(names, t.Ref)
+		}
+	}
+	if len(names) < 2 || e.Event != breakglass.EventRequested {
+		return ""
+	}
+	text := "for " + strings.Join(names[:min(len(names), maxNamed)], ", ")
+	if more := len(names) - maxNamed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // toApprove begins the line that goes when nobody has to approve any more.
@@ -152,7 +183,13 @@ func (b *Book) eventText(lines []string, e breakglass.Event) []string {
 	if at > 0 && strings.HasPrefix(lines[at-1], toApprove) {
 		at--
 	}
-	lines = slices.Insert(lines, at, clip(operation.Printable(clip(text, maxText)), maxText))
+	steps := []string{text}
+	if names := others(e); names != "" {
+		steps = append(steps, names)
+	}
+	for i, text := range steps {
+		lines = slices.Insert(lines, at+i, clip(operation.Printable(clip(text, maxText)), maxText))
+	}
 	if len(lines) > maxEvents {
 		lines = slices.Delete(lines, 1, 2)
 	}

@@ -1,7 +1,7 @@
 package alert
 
 import (
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 
@@ -9,27 +9,39 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 )
 
-// incident returns an incident that is kept, or nil.
-func (b *Book) incident(tx *ledger.Tx, id string) (*incident, error) {
+// readIncident returns an incident that is kept, or nil, or an *unreadable.
+func readIncident(tx *ledger.Tx, id string) (*incident, error) {
 	text := tx.Get(ledger.TableIncidents, id)
 	if text == nil || id == "" {
 		return nil, nil
 	}
 	r, err := decodeRecord(text)
-	if err == nil && r.Incident == nil {
+	if err == nil && (r.Incident == nil || r.Incident.ID != id) {
 		err = errMisplaced
 	}
 	if err != nil {
-		return nil, fmt.Errorf("incident %s: %w", operation.Printable(id), err)
+		return nil, &unreadable{ledger.TableIncidents, id, err}
 	}
 	return r.Incident, nil
+}
+
+// incident returns an incident that is kept, or nil. One that cannot be decoded is set
+// aside, and begins anew.
+func (b *Book) incident(tx *ledger.Tx, id string) (*incident, error) {
+	in, err := readIncident(tx, id)
+	if u, ok := errors.AsType[*unreadable](err); ok {
+		return nil, b.beginAnew(tx, u)
+	}
+	return in, err
 }
 
 // save keeps a changed incident as its next revision, and puts it into the queues of
 // its sinks, to which more are added. An update goes to all that know the incident,
 // whatever routes say of what has become of it.
 func (b *Book) save(tx *ledger.Tx, in *incident, more []string) error {
-	in.Revision++
+	if in.Revision++; in.Revision == 1 {
+		in.Revision = b.revision(tx, in.ID)
+	}
 	in.Updated = b.time()
 	for _, sink := range more {
 		if _, ok := in.Sinks[sink]; !ok {
@@ -55,7 +67,7 @@ func (b *Book) save(tx *ledger.Tx, in *incident, more []string) error {
 
 // mix notes what a decision does not have in common with those before.
 func (in *incident) mix(d operation.Decision) {
-	in.Mixed.Surface = in.Mixed.Surface || in.Surface != d.Surface
+	in.Mixed.Surface = in.Mixed.Surface || in.Surface != clipped(d.Surface, maxName)
 	in.Mixed.Project = in.Mixed.Project || in.Project != clip(d.Project, maxName)
 	in.Mixed.Via = in.Mixed.Via || in.Actor.Via != clip(d.Actor.Via, maxName)
 	o := clipOrigin(d.Origin)
@@ -63,7 +75,8 @@ func (in *incident) mix(d operation.Decision) {
 }
 
 // maxTallies is how many different features are counted: a burst of some hundred
-// kinds is told no better by naming each. 64 of 1.1 KiB (a kind of maxName) are 70 KiB.
+// kinds is told no better by naming each. 64 of 2 × maxFeature are 32 KiB, or 192 KiB if
+// JSON had to escape every byte.
 const maxTallies = 64
 
 // otherKind is what the rest counts as.

@@ -71,7 +71,6 @@ func (m sinkMetrics) observe(i item, o outcome, now time.Time) {
 		if i.Revision == 1 {
 			m.latency.Observe(max(now.Sub(i.Since), 0).Seconds())
 		}
-	case resultRejected: // the sink answered
 	default:
 		m.healthy.Set(0)
 	}
@@ -92,7 +91,7 @@ func newQueueCollector(l *ledger.Ledger, sinks []string, now func() time.Time) *
 		ledger: l, sinks: sinks, now: now,
 		length: desc("mollyguard_alert_queue_length", "Incidents that wait for the sink."),
 		oldest: desc("mollyguard_alert_queue_oldest_seconds", "Age of what waits longest for the sink; 0 if nothing does."),
-		dead:   desc("mollyguard_alert_dead", "Dead letters of the sink; of entries of the outbox (outbox), of sinks that are not configured (other)."),
+		dead:   desc("mollyguard_alert_dead_letters", "Dead letters of the sink; of entries of the outbox (outbox), records that cannot be read (record), of sinks that are not configured (other)."),
 	}
 }
 
@@ -106,10 +105,10 @@ func (c *queueCollector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. A ledger that cannot be read gives no
 // numbers, which shows as what it is.
 func (c *queueCollector) Collect(out chan<- prometheus.Metric) {
-	length, oldest, dead := map[string]int{}, map[string]time.Time{}, map[string]int{otherSink: 0, outboxSink: 0}
+	length, oldest, dead := map[string]int{}, map[string]time.Time{}, map[string]int{}
 	label := func(key string) string {
 		sink, _ := splitKey(key)
-		if _, ok := slices.BinarySearch(c.sinks, sink); ok || sink == outboxSink {
+		if _, ok := slices.BinarySearch(c.sinks, sink); ok || sink == outboxSink || sink == recordSink {
 			return sink
 		}
 		return otherSink
@@ -143,6 +142,7 @@ func (c *queueCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(c.oldest, age, sink)
 		gauge(c.dead, float64(dead[sink]), sink)
 	}
-	gauge(c.dead, float64(dead[otherSink]), otherSink)
-	gauge(c.dead, float64(dead[outboxSink]), outboxSink)
+	for _, label := range []string{outboxSink, recordSink, otherSink} {
+		gauge(c.dead, float64(dead[label]), label)
+	}
 }

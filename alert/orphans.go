@@ -19,9 +19,12 @@ func (d *Deliverer) buryOrphans(ctx context.Context) error {
 		}
 		err = d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 			for _, i := range d.book.orphans(tx) {
+				if err := d.book.sift(tx, i.key); err != nil {
+					return err
+				}
 				a, _, err := d.book.Alert(tx, i.id)
 				if err != nil {
-					a = Alert{Title: line("unreadable: " + err.Error())}
+					return err
 				}
 				sink, _ := splitKey(i.key)
 				i.Attempts-- // bury counts one more, and there was none
@@ -44,9 +47,9 @@ const orphanBatch = 200
 func (b *Book) orphans(tx *ledger.Tx) []item {
 	var found []item
 	for from := ""; ; {
-		sink := ""
-		tx.Scan(ledger.TableQueue, "", from, func(key string, _ []byte) bool { sink, _ = splitKey(key); return false })
-		if sink == "" || len(found) >= orphanBatch {
+		sink, none := "", true
+		tx.Scan(ledger.TableQueue, "", from, func(key string, _ []byte) bool { sink, _ = splitKey(key); none = false; return false })
+		if none || len(found) >= orphanBatch {
 			return found
 		}
 		if _, ok := slices.BinarySearch(b.sinks, sink); !ok {

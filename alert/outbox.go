@@ -11,7 +11,8 @@ import (
 	"github.com/mollyguard/mollyguard/ledger"
 )
 
-// readOutbox tells what is in the ledger's outbox, for as long as ctx lasts.
+// readOutbox tells what is in the ledger's outbox, and that records were set aside, for
+// as long as ctx lasts.
 func (d *Deliverer) readOutbox(ctx context.Context) {
 	for ctx.Err() == nil {
 		n, err := d.tellOutbox(ctx)
@@ -20,6 +21,9 @@ func (d *Deliverer) readOutbox(ctx context.Context) {
 			d.log.Error("outbox not told", "error", err)
 		case n > 0:
 			d.Wake()
+		}
+		if err := d.tellDamage(ctx); err != nil && ctx.Err() == nil {
+			d.log.Error("records that cannot be read not told of", "error", err)
 		}
 		if n < outboxBatch {
 			sleep(ctx, outboxInterval, d.stir)
@@ -92,8 +96,10 @@ func (d *Deliverer) buryEntry(tx *ledger.Tx, e ledger.Entry, reason error) error
 		Title: line("an entry of the outbox that nobody can read: " + e.Kind), Reason: clip(reason.Error(), maxText), Since: now, Died: now,
 		Entry: &deadEntry{Kind: e.Kind, Dedup: e.Dedup, Data: jsontext.Value(e.Data)},
 	}
-	if len(e.Data) > maxDeadEntry {
-		body.Entry = nil
+	key := fmt.Sprintf("%s/%020d", outboxSink, e.ID)
+	if len(e.Data) <= maxDeadEntry && put(tx, ledger.TableDead, key, record{Dead: &body}) == nil {
+		return nil
 	}
-	return put(tx, ledger.TableDead, fmt.Sprintf("%s/%020d", outboxSink, e.ID), record{Dead: &body})
+	body.Entry = nil // it is too large, or not even JSON
+	return put(tx, ledger.TableDead, key, record{Dead: &body})
 }

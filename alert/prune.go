@@ -2,7 +2,6 @@ package alert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -22,11 +21,11 @@ const (
 )
 
 // Prune removes incidents that did not change for MaxAge, and returns how many. What
-// waits for a sink, is dead, or is a trouble that is not over stays. It may be called
-// while others tell.
+// waits for a sink, is dead, or is a trouble that is not over stays; records that could
+// not be read and were set aside go after the same time. It may be called while others
+// tell.
 func (b *Book) Prune(ctx context.Context, l *ledger.Ledger) (removed int, err error) {
 	before := b.time().Add(-MaxAge)
-	var errs []error
 	// Ids begin with the minute, but those of cases.
 	for _, in := range []struct{ prefix, end string }{{"", before.Format(minuteForm)}, {casePrefix, casePrefix + "~"}} {
 		for from, more := in.prefix, true; more; {
@@ -35,15 +34,20 @@ func (b *Book) Prune(ctx context.Context, l *ledger.Ledger) (removed int, err er
 				err := p.run(in.prefix, from, in.end)
 				from, more = p.next, p.left <= 0 && p.next != ""
 				removed += p.removed
-				errs = append(errs, p.unreadable...)
 				return err
 			})
 			if err != nil {
-				return removed, errors.Join(append(errs, fmt.Errorf("remove old incidents: %w", err))...)
+				return removed, fmt.Errorf("remove old incidents: %w", err)
 			}
 		}
 	}
-	return removed, errors.Join(errs...)
+	for from, more := "", true; more; more = from != "" {
+		err := l.Update(ctx, func(tx *ledger.Tx) (err error) { from, err = b.pruneRecords(tx, from); return err })
+		if err != nil {
+			return removed, fmt.Errorf("remove old records: %w", err)
+		}
+	}
+	return removed, nil
 }
 
 // pruning is one transaction of Prune.
@@ -53,9 +57,8 @@ type pruning struct {
 	before time.Time
 	left   int
 	// next is where the next transaction begins, empty at the end.
-	next       string
-	removed    int
-	unreadable []error
+	next    string
+	removed int
 }
 
 func (p *pruning) run(prefix, from, end string) error {
@@ -73,7 +76,7 @@ func (p *pruning) run(prefix, from, end string) error {
 		p.left--
 		old, err := p.old(id)
 		if err != nil {
-			p.unreadable = append(p.unreadable, err)
+			return err
 		}
 		if !old {
 			from = id + "0"

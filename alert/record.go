@@ -109,7 +109,7 @@ type current struct {
 // what is no UTF-8 comes from outside and is replaced.
 var (
 	readOptions  = json.RejectUnknownMembers(true)
-	writeOptions = jsontext.AllowInvalidUTF8(true)
+	writeOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 )
 
 func (r record) encode() ([]byte, error) {
@@ -160,6 +160,12 @@ const (
 	maxTitle = 300
 	maxList  = 8
 )
+
+// maxFeature is how long a verb or kind may be that is counted: see maxTallies.
+const maxFeature = 256
+
+// clipped is clip for what should be one of a few words, and comes from outside.
+func clipped[T ~string](word T, limit int) T { return T(clip(string(word), limit)) }
 
 // clip shortens a text to a number of bytes, in valid UTF-8. Of what is not, each run
 // becomes one byte: a mark for it would be three.

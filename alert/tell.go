@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mollyguard/mollyguard/ledger"
@@ -83,7 +83,7 @@ func (b *Book) tell(tx *ledger.Tx, id string, w weight, d operation.Decision) er
 	}
 	if in == nil {
 		in = &incident{
-			ID: id, Kind: w.kind, Status: Open, Opened: kept(d.Time), Surface: d.Surface, Project: clip(d.Project, maxName),
+			ID: id, Kind: w.kind, Status: Open, Opened: kept(d.Time), Surface: clipped(d.Surface, maxName), Project: clip(d.Project, maxName),
 			Actor: clipIdentity(d.Actor), Origin: clipOrigin(d.Origin),
 		}
 	}
@@ -114,9 +114,15 @@ func (b *Book) update(tx *ledger.Tx, id string, d operation.Decision) error {
 	if err != nil {
 		return err
 	}
-	was, err := readTold(tx, toldKey(id, name(d)))
-	if in == nil || was == nil || err != nil {
-		return errors.Join(err, b.tellElsewhere(tx, id, d))
+	if in == nil {
+		return b.tellElsewhere(tx, id, d)
+	}
+	was, err := b.told(tx, id, d)
+	if err != nil {
+		return err
+	}
+	if was == nil {
+		return b.tellElsewhere(tx, id, d)
 	}
 	d.Time = was.Time // it is listed where it began
 	w, ok := weigh(d)
@@ -125,6 +131,9 @@ func (b *Book) update(tx *ledger.Tx, id string, d operation.Decision) error {
 	}
 	if !ok {
 		w = weight{in.Kind, operation.Low}
+	}
+	if was.Feature.came() { // it had begun: however it ended, part of it may be gone
+		w.severity = worse(w.severity, was.Feature.Severity)
 	}
 	f, before := featureOf(w, d), tx.Get(ledger.TableIncidents, operationKey(id, was.Key))
 	if f == was.Feature && (before == nil || sameOperation(before, d)) {
@@ -156,7 +165,11 @@ func (b *Book) tellElsewhere(tx *ledger.Tx, id string, d operation.Decision) err
 	return err
 }
 
-func readTold(tx *ledger.Tx, key string) (*told, error) {
+// told returns what was told of a decision, or nil. One that cannot be decoded is set
+// aside: the operation is found again among those that are listed, and only counts once
+// more.
+func (b *Book) told(tx *ledger.Tx, id string, d operation.Decision) (*told, error) {
+	key := toldKey(id, name(d))
 	text := tx.Get(ledger.TableIncidents, key)
 	if text == nil {
 		return nil, nil
@@ -165,7 +178,21 @@ func readTold(tx *ledger.Tx, key string) (*told, error) {
 	if err == nil && r.Told == nil {
 		err = errMisplaced
 	}
-	return r.Told, err
+	if err == nil {
+		return r.Told, nil
+	}
+	was := told{Time: kept(d.Time)}
+	tx.Scan(ledger.TableIncidents, operationKey(id, ""), "", func(key string, text []byte) bool {
+		if !strings.HasSuffix(key, "/"+digest(name(d))) {
+			return true
+		}
+		was.Key = strings.TrimPrefix(key, operationKey(id, ""))
+		if r, err := decodeRecord(text); err == nil && r.Operation != nil {
+			was.Time = r.Operation.Time
+		}
+		return false
+	})
+	return &was, b.setAside(tx, &unreadable{ledger.TableIncidents, key, err})
 }
 
 // sameOperation reports whether a record says what a decision does.
@@ -189,7 +216,7 @@ func (b *Book) enter(tx *ledger.Tx, in *incident, t told, d operation.Decision) 
 
 func featureOf(w weight, d operation.Decision) feature {
 	return feature{
-		Verb: operation.Verb(clip(string(d.Verb), maxName)), Kind: clip(d.Target.Kind, maxName), State: stateOf(d),
+		Verb: clipped(d.Verb, maxFeature), Kind: clip(d.Target.Kind, maxFeature), State: stateOf(d),
 		Severity: w.severity, Production: d.Production.Is,
 	}
 }
@@ -201,9 +228,14 @@ const keptOperations = 2 * MaxOperations
 // list keeps an operation if it is among the worst, and returns its key, or "".
 func (b *Book) list(tx *ledger.Tx, in *incident, t told, d operation.Decision) (string, error) {
 	o := operationOf(d)
-	order := 2 * (len(o.Severity.Values()) - rank(o.Severity))
+	order := 2 * (len(o.Severity.Values()) - o.Severity.Rank())
 	if o.Production {
 		order--
+	}
+	// The first of its kind is kept whatever else there is: a hundred firewalls must not
+	// hide the one cluster.
+	if in.total(func(f feature) bool { return f.Kind == t.Feature.Kind }) == 1 {
+		order = 0
 	}
 	if s := t.Feature.State; s == stateFailed || s == stateRefused {
 		order += 2 * len(o.Severity.Values())

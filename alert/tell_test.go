@@ -111,6 +111,30 @@ func TestWhatADecisionIsToPeople(t *testing.T) {
 			[]change{phase(operation.Requested)}, alert.Violation, operation.Critical,
 			"alice@example.com is deleting production Cluster prod-eu (project prod-1, us-central1) with the console",
 		},
+		"with a change": {
+			[]change{func(d *operation.Decision) {
+				d.Verb, d.Changes = operation.Unprotect, []string{"deletionProtection true → false"}
+			}}, alert.Violation, operation.Critical,
+			"alice@example.com unprotected production Cluster prod-eu (deletionProtection true → false) (project prod-1, us-central1) with the console",
+		},
+		"with many long changes": {
+			[]change{func(d *operation.Decision) {
+				d.Verb, d.Changes = operation.Unprotect, []string{"filter " + strings.Repeat("x", 200), "b", "c"}
+			}}, alert.Violation, operation.Critical,
+			"alice@example.com unprotected production Cluster prod-eu (filter " + strings.Repeat("x", 70) + "…, and 2 more) (project prod-1, us-central1) with the console",
+		},
+		"in a cluster": {
+			[]change{inCluster("prod-eu")}, alert.Violation, operation.Critical,
+			"alice@example.com deleted production Deployment shop/web (cluster prod-eu, project prod-1, us-central1) with the console",
+		},
+		"without asking the webhook": {
+			[]change{inCluster("prod-eu"), func(d *operation.Decision) { d.Mediation = operation.Unmediated }}, alert.Violation, operation.Critical,
+			"alice@example.com deleted production Deployment shop/web without asking the webhook (cluster prod-eu, project prod-1, us-central1) with the console",
+		},
+		"while the webhook did not answer": {
+			[]change{inCluster("prod-eu"), func(d *operation.Decision) { d.Mediation = operation.FailedOpen }}, alert.Violation, operation.Critical,
+			"alice@example.com deleted production Deployment shop/web while the webhook did not answer (cluster prod-eu, project prod-1, us-central1) with the console",
+		},
 		"with a warning": {[]change{outcome(operation.OutcomeWarn)}, alert.Violation, operation.Low, "alice@example.com deleted production Cluster prod-eu (project prod-1, us-central1) with the console"},
 		"refused":        {[]change{phase(operation.Refused)}, alert.Attempt, operation.Low, "alice@example.com tried to delete production Cluster prod-eu (project prod-1, us-central1) with the console and was refused"},
 		"failed":         {[]change{phase(operation.Failed)}, alert.Attempt, operation.Low, "alice@example.com tried to delete production Cluster prod-eu (project prod-1, us-central1) with the console and failed"},
@@ -223,7 +247,7 @@ func TestABurstIsOneIncidentThatListsTheWorst(t *testing.T) {
 	decisions[mild].Production.Is = false
 	ids := tell(t, l, b, decisions...)
 	a := get(t, l, b, ids[0])
-	if a.Title != "terraform@prod-1.iam deleted 1000 resources, 999 of them production, in 1 minute: 667 Disk, 333 Instance (Terraform/1.7.5)" {
+	if a.Title != "terraform@prod-1.iam deleted 1000 resources, 999 of them production, in 1 minute: 667 Disks, 333 Instances (project prod-1) (Terraform/1.7.5)" {
 		t.Errorf("title %q", a.Title)
 	}
 	if a.Count != 1000 || len(a.Operations) != alert.MaxOperations || a.Revision != 1000 || a.Severity != operation.Critical {
@@ -257,7 +281,7 @@ func TestABurstOfDifferentThingsSaysWhich(t *testing.T) {
 	decisions[2].Project = "prod-2"
 	decisions[3].Phase = operation.Started
 	a := get(t, l, b, tell(t, l, b, decisions...)[0])
-	want := "terraform@prod-1.iam deleted or changed 4 production resources in 1 minute: 3 delete Disk, 1 unprotect Instance"
+	want := "terraform@prod-1.iam deleted or changed 4 production resources in 1 minute: delete of 3 Disks, unprotect of 1 Instance"
 	if a.Title != want || a.Project != "" || a.Actor.Via != "" {
 		t.Errorf("got %q of project %q with %q", a.Title, a.Project, a.Actor.Via)
 	}
@@ -286,7 +310,7 @@ func TestAnOperationThatWentOnIsTheSameIncident(t *testing.T) {
 	}
 	end(operation.Failed)
 	a := get(t, l, b, id)
-	if a.Severity != operation.Low || a.Kind != alert.Violation || a.Count != 1 || a.Revision != 3 || a.Text[0] != "it was not done: it failed, or was refused" ||
+	if a.Severity != want.Severity || a.Kind != alert.Violation || a.Count != 1 || a.Revision != 3 || a.Text[0] != "it began, and ended with an error: part of it may be gone" ||
 		a.Title != "alice@example.com tried to delete production Cluster prod-eu (project prod-1, us-central1) with the console and failed" {
 		t.Errorf("got %+v", a)
 	}
@@ -319,15 +343,15 @@ func TestABurstThatFailedInPartSaysSo(t *testing.T) {
 	}
 	fail(decisions[:30])
 	a := get(t, l, b, id)
-	if want := "terraform@prod-1.iam is deleting 100 production resources in 1 minute: 47 Disk, 23 Instance (Terraform/1.7.5), of which 30 failed or were refused"; a.Title != want || a.Severity != operation.High || a.Count != 100 {
+	if want := "terraform@prod-1.iam is deleting 100 production resources in 1 minute: 47 Disks, 23 Instances (project prod-1) (Terraform/1.7.5), of which 30 failed or were refused"; a.Title != want || a.Severity != operation.High || a.Count != 100 {
 		t.Errorf("got %q %s %d", a.Title, a.Severity, a.Count)
 	}
 	fail(decisions)
 	a = get(t, l, b, id)
-	if want := "none of the 100 operations was done: all failed, or were refused"; a.Text[0] != want || a.Severity != operation.Low || a.Count != 100 || len(a.Operations) != alert.MaxOperations {
+	if want := "all of the 100 operations began, and ended with an error: part of what they are about may be gone"; a.Text[0] != want || a.Severity != operation.High || a.Count != 100 || len(a.Operations) != alert.MaxOperations {
 		t.Errorf("got %q %s %d %d", a.Text, a.Severity, a.Count, len(a.Operations))
 	}
-	if want := "terraform@prod-1.iam tried to delete 100 production resources in 1 minute: 67 Disk, 33 Instance (Terraform/1.7.5), and all of it failed or was refused"; a.Title != want {
+	if want := "terraform@prod-1.iam tried to delete 100 production resources in 1 minute: 67 Disks, 33 Instances (project prod-1) (Terraform/1.7.5), and all of it failed or was refused"; a.Title != want {
 		t.Errorf("got %q", a.Title)
 	}
 }

@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,7 +84,7 @@ func (in *incident) one(o Operation, s state) string {
 	if o.Production {
 		what = "production " + what
 	}
-	text := wordsOf(o.Verb).sentence(s, what) + place(o) + in.with()
+	text := wordsOf(o.Verb).sentence(s, what) + changed(o) + past([]Operation{o}) + place(o) + in.with()
 	switch {
 	case s == stateGoing && o.Phase == operation.Started:
 		text += " (started " + o.Time.UTC().Format("15:04") + " UTC)"
@@ -98,17 +99,40 @@ func (in *incident) one(o Operation, s state) string {
 	return text + under([]Operation{o})
 }
 
-// place is where a target of a cloud is.
-func place(o Operation) string {
-	switch {
-	case o.Project != "" && o.Location != "":
-		return " (project " + o.Project + ", " + o.Location + ")"
-	case o.Project != "":
-		return " (project " + o.Project + ")"
-	case o.Location != "":
-		return " (" + o.Location + ")"
+// maxTitleChange is how long the change in a title is, in bytes: the object and the
+// place have to fit on the line with it.
+const maxTitleChange = 80
+
+// changed is what was changed, which says more than the verb does.
+func changed(o Operation) string {
+	if len(o.Changes) == 0 {
+		return ""
 	}
-	return ""
+	text := operation.Clip(o.Changes[0], maxTitleChange)
+	if more := len(o.Changes) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return " (" + text + ")"
+}
+
+// past says how operations got past the webhook, if they did.
+func past(operations []Operation) string {
+	count := map[operation.Mediation]int{}
+	for _, o := range operations {
+		count[o.Mediation]++
+	}
+	unasked, unanswered := count[operation.Unmediated], count[operation.FailedOpen]
+	switch all := len(operations); {
+	case unasked+unanswered == 0:
+		return ""
+	case unasked == all:
+		return " without asking the webhook"
+	case unanswered == all:
+		return " while the webhook did not answer"
+	case unasked+unanswered == all:
+		return " past the webhook"
+	}
+	return ", in part past the webhook,"
 }
 
 // under names the grant, if it is the same for all.
@@ -144,7 +168,7 @@ func (in *incident) burst(operations []Operation) string {
 	if one {
 		text = wordsOf(verb).sentence(s, what)
 	}
-	text += " in 1 minute: " + in.kinds(is, !one) + in.with()
+	text += past(operations) + " in 1 minute: " + in.kinds(is, !one) + in.places(operations) + in.with()
 	switch {
 	case came == 0:
 		text += ", and all of it failed or was refused"
@@ -168,37 +192,45 @@ const titleKinds = 5
 
 // kinds counts operations by kind, most first.
 func (in *incident) kinds(is func(feature) bool, verbs bool) string {
-	counts := map[string]int{}
+	counts := map[counted]int{}
 	for _, t := range in.Tally {
 		if !is(t.feature) {
 			continue
 		}
-		name := cmp.Or(t.Kind, "unknown")
+		of := counted{kind: cmp.Or(t.Kind, unknownKind)}
 		if verbs {
-			name = string(t.Verb) + " " + name
+			of.verb = t.Verb
 		}
-		counts[name] += t.Count
+		counts[of] += t.Count
 	}
-	return counted(counts)
+	return most(counts)
 }
 
-func counted(counts map[string]int) string {
-	names := make([]string, 0, len(counts))
-	for name := range counts {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b)) })
+// counted is what operations are counted by; verb is empty if it is the same for all.
+type counted struct {
+	kind string
+	verb operation.Verb
+}
+
+func most(counts map[counted]int) string {
+	all := slices.SortedFunc(maps.Keys(counts), func(a, b counted) int {
+		return cmp.Or(counts[b]-counts[a], cmp.Compare(a.verb, b.verb), cmp.Compare(a.kind, b.kind))
+	})
 	rest := 0
 	var parts []string
-	for i, name := range names {
-		if i < titleKinds {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
-		} else {
-			rest += counts[name]
+	for i, of := range all {
+		if i >= titleKinds {
+			rest += counts[of]
+			continue
 		}
+		text := Counted(counts[of], of.kind)
+		if of.verb != "" {
+			text = string(of.verb) + " of " + text
+		}
+		parts = append(parts, text)
 	}
 	if rest > 0 {
-		parts = append(parts, fmt.Sprintf("%d others", rest))
+		parts = append(parts, Counted(rest, otherKind))
 	}
 	return strings.Join(parts, ", ")
 }

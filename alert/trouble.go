@@ -2,6 +2,8 @@ package alert
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mollyguard/mollyguard/ledger"
@@ -23,6 +25,7 @@ func (b *Book) TellTrouble(tx *ledger.Tx, t Trouble) (id string, err error) {
 
 // tellTrouble tells all but one sink, if it is named.
 func (b *Book) tellTrouble(tx *ledger.Tx, t Trouble, except string) (id string, err error) {
+	t.Kind = clipped(t.Kind, maxName)
 	t.Source, t.Text = clip(t.Source, maxName), clip(t.Text, maxTroubleText)
 	if now := b.time(); t.Since.IsZero() || t.Since.After(now) {
 		t.Since = now
@@ -47,7 +50,7 @@ const maxTroubleText = 4 << 10
 // troubleSeverity is high where nothing is seen any more, or something never will be.
 func troubleSeverity(k TroubleKind) operation.Severity {
 	switch k {
-	case Silence, Missing, Forbidden, Gap, Undelivered:
+	case Silence, Missing, Forbidden, Gap, Undelivered, Damaged:
 		return operation.High
 	}
 	return operation.Medium
@@ -64,6 +67,7 @@ func troubleTitle(t Trouble) string {
 		Undecodable: "mollyguard could not read an entry of %s",
 		Unlabelled:  "mollyguard does not know what is production: the labels of %s cannot be refreshed",
 		Undelivered: "alerts do not reach sink %s",
+		Damaged:     "mollyguard cannot read what it kept of alerts in %s",
 	}[t.Kind]
 	if text == "" {
 		text = "mollyguard has trouble with %s"
@@ -82,34 +86,39 @@ func (b *Book) sinksForTrouble(t Trouble, except string) []string {
 }
 
 func (b *Book) openTrouble(tx *ledger.Tx, t Trouble, except string) (string, error) {
-	in, err := b.currentTrouble(tx, t)
+	id, in, err := b.currentTrouble(tx, t)
 	if err != nil {
 		return "", err
 	}
-	if in != nil && in.Status == Open && in.Text[0] == t.Text {
-		return in.ID, nil
+	if in != nil && in.Status == Open && slices.Equal(in.Text, []string{t.Text}) {
+		return id, nil
 	}
-	if in == nil {
-		id := incidentID(t.Since, string(Blind), string(t.Kind), t.Source)
+	if id == "" {
+		id = incidentID(t.Since, string(Blind), string(t.Kind), t.Source)
 		if in, err = b.incident(tx, id); err != nil {
 			return "", err
-		}
-		if in == nil {
-			in = b.newTrouble(id, t)
 		}
 		if err := put(tx, ledger.TableIncidents, currentKey(t), record{Current: &current{id}}); err != nil {
 			return "", err
 		}
 	}
+	if in == nil {
+		in = b.newTrouble(id, t)
+	}
 	in.Status, in.Text = Open, []string{t.Text}
-	return in.ID, b.save(tx, in, b.sinksForTrouble(t, except))
+	return id, b.save(tx, in, b.sinksForTrouble(t, except))
 }
 
 // endTrouble resolves the open incident of a trouble. The next one is another.
 func (b *Book) endTrouble(tx *ledger.Tx, t Trouble) (string, error) {
-	in, err := b.currentTrouble(tx, t)
-	if in == nil || err != nil {
+	id, in, err := b.currentTrouble(tx, t)
+	if id == "" || err != nil {
 		return "", err
+	}
+	var more []string
+	if in == nil { // whoever was told of it must hear the end of it
+		in, more = b.newTrouble(id, t), b.sinksForTrouble(t, "")
+		in.Text = nil
 	}
 	in.Status = Resolved
 	in.Text = append(in.Text, "over since "+b.time().Format(time.RFC3339))
@@ -119,7 +128,7 @@ func (b *Book) endTrouble(tx *ledger.Tx, t Trouble) (string, error) {
 	if err := tx.Delete(ledger.TableIncidents, currentKey(t)); err != nil {
 		return "", err
 	}
-	return in.ID, b.save(tx, in, nil)
+	return id, b.save(tx, in, more)
 }
 
 // countTrouble counts what came in one minute.
@@ -139,18 +148,26 @@ func (b *Book) countTrouble(tx *ledger.Tx, t Trouble) (string, error) {
 	return id, b.save(tx, in, b.sinksForTrouble(t, ""))
 }
 
-// currentTrouble returns the open incident of a trouble, or nil.
-func (b *Book) currentTrouble(tx *ledger.Tx, t Trouble) (*incident, error) {
-	text := tx.Get(ledger.TableIncidents, currentKey(t))
+// currentTrouble returns the id of the open incident of a trouble, or "", and the
+// incident, which is nil if it could not be decoded.
+func (b *Book) currentTrouble(tx *ledger.Tx, t Trouble) (id string, in *incident, err error) {
+	key := currentKey(t)
+	text := tx.Get(ledger.TableIncidents, key)
 	if text == nil {
-		return nil, nil
+		return "", nil, nil
 	}
 	r, err := decodeRecord(text)
-	if err == nil && r.Current == nil {
+	if err == nil && (r.Current == nil || !isIncidentID(r.Current.Incident)) {
 		err = errMisplaced
 	}
 	if err != nil {
-		return nil, err
+		return "", nil, b.setAside(tx, &unreadable{ledger.TableIncidents, key, err})
 	}
-	return b.incident(tx, r.Current.Incident)
+	in, err = b.incident(tx, r.Current.Incident)
+	return r.Current.Incident, in, err
+}
+
+// isIncidentID reports whether an incident can be kept under an id.
+func isIncidentID(id string) bool {
+	return id != "" && len(id) <= maxRecordKey && !strings.Contains(id, "/")
 }

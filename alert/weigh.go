@@ -80,20 +80,22 @@ func stateOf(d operation.Decision) state {
 // operationOf is a decision in short.
 func operationOf(d operation.Decision) Operation {
 	o := Operation{
-		Decision: clip(d.ID, maxName), Time: kept(d.Time), Verb: operation.Verb(clip(string(d.Verb), maxName)), Phase: d.Phase, Outcome: d.Outcome,
+		Decision: clip(d.ID, maxName), Time: kept(d.Time), Verb: clipped(d.Verb, maxName), Phase: clipped(d.Phase, maxName), Outcome: clipped(d.Outcome, maxName),
 		Severity: policySeverity(d), Target: clipReference(d.Target), Project: clip(d.Project, maxName), Location: clip(d.Location, maxName),
 		Production: d.Production.Is, Because: clipList(d.Production.Because, maxText), Changes: clipList(d.Changes, maxText),
 		Unknown: clipList(d.Unknown, maxText), Grant: clip(d.Grant, maxName), GrantRefused: clipList(d.GrantRefused, maxText),
-		Exempt: clip(d.Exempt, maxName), Mediation: d.Mediation, Error: clip(d.Error, maxText), Link: link(d.Source.Link),
+		Exempt: clip(d.Exempt, maxName), Mediation: clipped(d.Mediation, maxName), Error: clip(d.Error, maxText), Link: link(d.Source.Link),
 	}
 	if d.Outcome == operation.OutcomeUndecided {
 		o.Severity = worse(operation.High, o.Severity)
 	}
 	for _, verb := range d.Also[:min(len(d.Also), maxList)] {
-		o.Also = append(o.Also, operation.Verb(clip(string(verb), maxName)))
+		o.Also = append(o.Also, clipped(verb, maxName))
 	}
+	worst := slices.Clone(d.Violations)
+	slices.SortStableFunc(worst, func(a, b operation.Violation) int { return b.Severity.Rank() - a.Severity.Rank() })
 	var policies, messages []string
-	for _, v := range d.Violations {
+	for _, v := range worst {
 		if v.Enforcement != operation.EnforceOff {
 			policies, messages = append(policies, v.Policy), append(messages, v.Message)
 		}
@@ -127,7 +129,7 @@ func clipReference(r operation.Reference) operation.Reference {
 }
 
 func clipIdentity(i operation.Identity) operation.Identity {
-	return operation.Identity{Name: clip(i.Name, maxName), Kind: i.Kind, Via: clip(i.Via, maxName)}
+	return operation.Identity{Name: clip(i.Name, maxName), Kind: clipped(i.Kind, maxName), Via: clip(i.Via, maxName)}
 }
 
 func clipOrigin(o operation.Origin) operation.Origin {

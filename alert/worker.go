@@ -28,9 +28,9 @@ type worker struct {
 }
 
 const (
-	// dueBatch is how many alerts are sent before the queue is looked at again: after
+	// dueBatch is how many alerts are sent before it is looked what is worst now: after
 	// a long outage it is long.
-	dueBatch = 64
+	dueBatch = 16
 	// maxSleep is how long a worker sleeps at most, in case nobody wakes it.
 	maxSleep = time.Minute
 )
@@ -72,8 +72,9 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// look returns what is to be sent now, longest due first, or for how long there is
-// nothing.
+// look returns what is to be sent now, the worst first and of that what is due longest,
+// or for how long there is nothing. Refusals, which anybody can cause by the thousand,
+// must not hold up what was done.
 func (w *worker) look(ctx context.Context) (due []item, wait time.Duration, err error) {
 	now := w.now()
 	wait = maxSleep
@@ -94,7 +95,9 @@ func (w *worker) look(ctx context.Context) (due []item, wait time.Duration, err 
 		})
 		return nil
 	})
-	slices.SortStableFunc(due, func(a, b item) int { return cmp.Or(a.due().Compare(b.due()), cmp.Compare(a.key, b.key)) })
+	slices.SortStableFunc(due, func(a, b item) int {
+		return cmp.Or(b.queued.Severity.Rank()-a.queued.Severity.Rank(), a.due().Compare(b.due()), cmp.Compare(a.key, b.key))
+	})
 	return due[:min(len(due), dueBatch)], wait, err
 }
 
@@ -109,26 +112,59 @@ func (w *worker) tired() time.Duration {
 // errGone is an incident that is waited for, and is not there.
 var errGone = errors.New("the incident is not there any more")
 
+// read returns what is to be sent. What cannot be decoded of it is an *unreadable.
+func (w *worker) read(ctx context.Context, i item) (a Alert, err error) {
+	if i.err != nil {
+		return Alert{}, &unreadable{ledger.TableQueue, i.key, i.err}
+	}
+	err = w.ledger.View(ctx, func(tx *ledger.Tx) error {
+		in, err := readIncident(tx, i.id)
+		if err == nil && in == nil {
+			err = errGone
+		}
+		if err != nil {
+			return err
+		}
+		var bad []*unreadable
+		if a, bad = w.book.compose(tx, in); len(bad) > 0 {
+			return bad[0]
+		}
+		return nil
+	})
+	return a, err
+}
+
+// sift sets aside what cannot be decoded. What is left waits as before, and comes again
+// at once.
+func (w *worker) sift(ctx context.Context, i item, reason error) {
+	if err := w.ledger.Update(ctx, func(tx *ledger.Tx) error { return w.book.sift(tx, i.key) }); err != nil {
+		if ctx.Err() == nil {
+			w.log.Error("record not set aside", "sink", w.name, "incident", i.id, "error", err)
+		}
+		w.tired()
+		return
+	}
+	w.log.Error("record cannot be read and is set aside: look at mollyguard alert dead list", "sink", w.name, "incident", i.id, "error", reason)
+	signal(w.stir)
+}
+
 // handle sends one alert and keeps what came of it.
 func (w *worker) handle(ctx context.Context, i item) {
-	var a Alert
-	err := i.err
-	if err == nil {
-		err = w.ledger.View(ctx, func(tx *ledger.Tx) error {
-			var ok bool
-			var err error
-			if a, ok, err = w.book.Alert(tx, i.id); err == nil && !ok {
-				err = errGone
-			}
-			return err
-		})
+	a, err := w.read(ctx, i)
+	if _, bad := errors.AsType[*unreadable](err); bad {
+		w.sift(ctx, i, err)
+		return
 	}
 	var outcome outcome
 	switch {
 	case ctx.Err() != nil:
 		return
-	case err != nil:
+	case errors.Is(err, errGone):
 		outcome = w.weigh(i, &Rejected{err.Error()})
+	case err != nil: // of the disk
+		w.log.Error("alert not read", "sink", w.name, "incident", i.id, "error", err)
+		w.tired()
+		return
 	default:
 		err := w.attempt(ctx, a)
 		if err != nil && ctx.Err() != nil {

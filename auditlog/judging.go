@@ -59,7 +59,7 @@ func (j Judging) Complete(ctx context.Context, r *Reading) {
 		// The labels of what is in the parent are in no log.
 		op.Unknown = append(op.Unknown, "its own labels are not known, and the cluster's say nothing")
 	}
-	j.relabel(r)
+	j.relabel(r, known && err == nil)
 	j.dependents(ctx, op)
 }
 
@@ -87,17 +87,25 @@ func (j Judging) former(op *operation.Operation, a Asset) {
 	}
 }
 
-// relabel makes a call that takes the production label away what it is.
-func (j Judging) relabel(r *Reading) {
+// relabel makes a call that takes the production label away what it is. Of what is not
+// known it may have.
+func (j Judging) relabel(r *Reading, known bool) {
 	op := &r.Operation
 	if r.NewLabels == nil {
 		return
 	}
 	before, _ := j.Marks(op.Target.Labels)
 	after, _ := j.Marks(r.NewLabels)
-	if before && !after && op.Verb == operation.Update {
+	if after || op.Verb != operation.Update {
+		return
+	}
+	switch {
+	case before:
 		op.Verb = operation.Unprotect
 		op.Changes = append(op.Changes, lost(op.Target.Labels, r.NewLabels)+" removed")
+	case !known:
+		op.Verb = operation.Unprotect
+		op.Changes = append(op.Changes, "labels set that say nothing of production, over such as are not known")
 	}
 }
 

@@ -17,19 +17,21 @@ const (
 	seenRetention = 8 * 24 * time.Hour
 	// startRetention is how long the end of an operation is waited for.
 	startRetention = 30 * 24 * time.Hour
+	// quietRetention is how long it is of an operation that nobody was told of.
+	quietRetention = 3 * 24 * time.Hour
 	// maxPruned is how many records go in one transaction.
 	maxPruned = 10_000
 )
 
 // prune removes what is not needed any more, now and then.
-func (w *Watcher) prune(ctx context.Context, finished <-chan struct{}) error {
+func (w *Watcher) prune(ctx context.Context) error {
 	ticker := time.NewTicker(pruneInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-finished:
+		case <-w.stopped:
 			return nil
 		case <-ticker.C:
 			if err := w.Prune(ctx); err != nil && ctx.Err() == nil {
@@ -42,40 +44,59 @@ func (w *Watcher) prune(ctx context.Context, finished <-chan struct{}) error {
 // Prune removes records that are older than anything that still may come.
 func (w *Watcher) Prune(ctx context.Context) error {
 	now := w.Now()
-	return w.Ledger.Update(ctx, func(tx *ledger.Tx) error {
-		var seen, operations, undecoded []string
-		kept := 0
-		tx.Scan(ledger.TableSeen, "", "", func(key string, _ []byte) bool {
-			if key >= timed(now.Add(-seenRetention)) || len(seen) == maxPruned {
-				return false
+	for table, old := range map[ledger.Table]func(*ledger.Tx, time.Time) []string{
+		ledger.TableSeen: oldSeen, ledger.TableOperations: oldStarts, ledger.TableEntries: oldEntries,
+	} {
+		for more := true; more; {
+			var keys []string // found without holding up who writes
+			if err := w.Ledger.View(ctx, func(tx *ledger.Tx) error { keys = old(tx, now); return nil }); err != nil {
+				return err
 			}
-			seen = append(seen, key)
-			return true
-		})
-		tx.Scan(ledger.TableOperations, "", "", func(key string, value []byte) bool {
-			var s struct {
-				At time.Time `json:"at"`
+			if more = len(keys) == maxPruned; len(keys) == 0 {
+				break
 			}
-			if err := json.Unmarshal(value, &s); err == nil && s.At.Before(now.Add(-startRetention)) {
-				operations = append(operations, key)
-			}
-			return len(operations) < maxPruned
-		})
-		tx.Scan(ledger.TableUndecoded, "", "", func(key string, _ []byte) bool {
-			kept++
-			undecoded = append(undecoded, key)
-			return true
-		})
-		undecoded = undecoded[:max(0, kept-maxUndecodedKept)]
-		for table, keys := range map[ledger.Table][]string{
-			ledger.TableSeen: seen, ledger.TableOperations: operations, ledger.TableUndecoded: undecoded,
-		} {
-			for _, key := range keys {
-				if err := tx.Delete(table, key); err != nil {
-					return err
+			err := w.Ledger.Update(ctx, func(tx *ledger.Tx) error {
+				for _, key := range keys {
+					if err := tx.Delete(table, key); err != nil {
+						return err
+					}
 				}
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 		}
-		return nil
+	}
+	return nil
+}
+
+// oldSeen are keys of entries that will not come again, at most maxPruned.
+func oldSeen(tx *ledger.Tx, now time.Time) (keys []string) {
+	first := timed(now.Add(-seenRetention))
+	tx.Scan(ledger.TableSeen, "", "", func(key string, _ []byte) bool {
+		if key >= first || len(keys) == maxPruned {
+			return false
+		}
+		keys = append(keys, key)
+		return true
 	})
+	return keys
+}
+
+// oldStarts are keys of operations that nobody waits for any more, at most maxPruned.
+func oldStarts(tx *ledger.Tx, now time.Time) (keys []string) {
+	first, quiet := now.Add(-startRetention), now.Add(-quietRetention)
+	tx.Scan(ledger.TableOperations, "", "", func(key string, value []byte) bool {
+		var s struct {
+			At       time.Time `json:"at"`
+			Incident string    `json:"incident"`
+		}
+		// What cannot be read is no use to anybody.
+		if err := json.Unmarshal(value, &s); err != nil || s.At.Before(first) || s.Incident == "" && s.At.Before(quiet) {
+			keys = append(keys, key)
+		}
+		return len(keys) < maxPruned
+	})
+	return keys
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mollyguard/mollyguard/ledger"
@@ -30,7 +31,7 @@ type started struct {
 var errUnknownStart = errors.New("the start of the operation was not seen")
 
 func (s started) put(tx *ledger.Tx, id string) error {
-	s.Version = recordVersion
+	s.Version, s.Decision = recordVersion, inShort(s.Decision)
 	text, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -38,17 +39,54 @@ func (s started) put(tx *ledger.Tx, id string) error {
 	return tx.Put(ledger.TableOperations, hashed(id), text)
 }
 
+const (
+	// maxKept is how many texts of a list are kept of a decision until its end, maxText
+	// how long each is: at most some 20 of them, so that none comes near what a record
+	// may have.
+	maxKept = 8
+	maxText = 1 << 10
+	// maxAgent is how much of a user agent is kept: whoever makes operations all day
+	// must not fill the ledger with it.
+	maxAgent = 200
+)
+
+// inShort is as much of a decision as its end needs.
+func inShort(d operation.Decision) operation.Decision {
+	texts := func(list []string) []string {
+		var short []string
+		for _, text := range list[:min(len(list), maxKept)] {
+			short = append(short, operation.Clip(text, maxText))
+		}
+		return short
+	}
+	d.Origin.UserAgent, d.Origin.Reason = operation.Clip(d.Origin.UserAgent, maxAgent), operation.Clip(d.Origin.Reason, maxAgent)
+	d.Origin.Delegation = texts(d.Origin.Delegation)
+	d.Changes, d.Unknown, d.GrantRefused, d.Production.Because = texts(d.Changes), texts(d.Unknown), texts(d.GrantRefused), texts(d.Production.Because)
+	d.Dependents = d.Dependents[:min(len(d.Dependents), maxKept)]
+	d.Violations = d.Violations[:min(len(d.Violations), maxKept)]
+	d.Source.Link, d.Error = operation.Clip(d.Source.Link, 2*maxText), operation.Clip(d.Error, maxText)
+	return d
+}
+
 func getStarted(tx *ledger.Tx, id string) (started, error) {
 	text := tx.Get(ledger.TableOperations, hashed(id))
 	if text == nil {
 		return started{}, errUnknownStart
 	}
-	var s started
-	if err := json.Unmarshal(text, &s); err != nil {
+	s, err := decodeStarted(text)
+	if err != nil {
 		return started{}, fmt.Errorf("read the start of operation %s: %w", operation.Printable(id), err)
 	}
+	return s, nil
+}
+
+func decodeStarted(text []byte) (started, error) {
+	var s started
+	if err := json.Unmarshal(text, &s); err != nil {
+		return started{}, err
+	}
 	if s.Version != recordVersion {
-		return started{}, fmt.Errorf("read the start of operation %s: it is of version %d, not %d", operation.Printable(id), s.Version, recordVersion)
+		return started{}, fmt.Errorf("it is of version %d, not %d", s.Version, recordVersion)
 	}
 	return s, nil
 }
@@ -89,22 +127,40 @@ const (
 	maxError         = 1 << 10
 )
 
-func putUndecoded(tx *ledger.Tx, it *item, now time.Time) (key string, err error) {
-	u := Undecoded{
-		Version: recordVersion, At: now.UTC(), Source: it.source, Error: cut(it.err.Error(), maxError),
-		Data: it.Data[:min(len(it.Data), maxUndecoded)], Length: len(it.Data),
-	}
+// putUndecoded keeps an entry that cannot be read, unless it is there: again says that
+// it is, and gets the reason as it is now.
+func putUndecoded(tx *ledger.Tx, it *item, now time.Time) (key string, again bool, err error) {
+	u := Undecoded{Version: recordVersion, At: now.UTC(), Source: it.source, Data: it.Data[:min(len(it.Data), maxUndecoded)], Length: len(it.Data)}
+	hash := hashed(string(it.Data))
+	key = timed(now) + hash
+	tx.Scan(ledger.TableUndecoded, "", "", func(other string, text []byte) bool {
+		if again = strings.HasSuffix(other, "/"+hash); again {
+			key = other
+			if kept, err := decodeUndecoded(text); err == nil {
+				u.At, u.Source = kept.At, kept.Source
+			}
+		}
+		return !again
+	})
+	u.Error = operation.Clip(it.err.Error(), maxError)
 	text, err := json.Marshal(u)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	key = timed(now) + hashed(string(it.Data))
-	return key, tx.Put(ledger.TableUndecoded, key, text)
+	return key, again, tx.Put(ledger.TableUndecoded, key, text)
 }
 
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
+// trimUndecoded removes the oldest of more than maxUndecodedKept.
+func trimUndecoded(tx *ledger.Tx) error {
+	var keys []string
+	tx.Scan(ledger.TableUndecoded, "", "", func(key string, _ []byte) bool {
+		keys = append(keys, key)
+		return true
+	})
+	for _, key := range keys[:max(0, len(keys)-maxUndecodedKept)] {
+		if err := tx.Delete(ledger.TableUndecoded, key); err != nil {
+			return err
+		}
 	}
-	return text[:limit] + "…"
+	return nil
 }

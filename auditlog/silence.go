@@ -12,83 +12,132 @@ import (
 // idler is a Source that may read nothing on purpose, since another replica does.
 type idler interface{ Idle() bool }
 
-// silence knows when each source was heard last.
+// silence knows when each source was heard.
 type silence struct {
-	lock sync.Mutex
-	last map[string]time.Time
-	idle map[string]func() bool
-	// told are the sources of which people know that they are silent.
-	told map[string]bool
+	lock    sync.Mutex
+	sources map[string]*hearing
 }
 
+// hearing is what is known of one source.
+type hearing struct {
+	idle func() bool // nil if it never is
+	// first is when the first entry came, last when the last did, or would have.
+	first, last time.Time
+	// speaks is whether an entry came since people were told that none does.
+	speaks bool
+	// told is what people were told last, mended whether they know that it works.
+	told   hush
+	mended bool
+}
+
+// hush is what people know of a silence: of an earlier run they may know of one.
+type hush int
+
+const (
+	hushUnknown hush = iota
+	hushSilent
+	hushOver
+)
+
+const (
+	textHeard = "entries come again"
+	textIdle  = "another replica reads it"
+)
+
 func (s *silence) begin(sources []Source, now time.Time) {
-	s.last, s.told, s.idle = map[string]time.Time{}, map[string]bool{}, map[string]func() bool{}
+	s.sources = map[string]*hearing{}
 	for _, source := range sources {
-		s.last[source.Name()] = now
+		h := &hearing{last: now}
 		if i, ok := source.(idler); ok {
-			s.idle[source.Name()] = i.Idle
+			h.idle = i.Idle
 		}
+		s.sources[source.Name()] = h
 	}
 }
 
 func (s *silence) heard(source string, at time.Time) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	if at.After(s.last[source]) {
-		s.last[source] = at
+	h := s.sources[source]
+	if h == nil {
+		return
 	}
+	if h.first.IsZero() {
+		h.first = at
+	}
+	if at.After(h.last) {
+		h.last = at
+	}
+	h.speaks = true
 }
 
-// changed returns what has fallen silent, or is heard again, since it was asked last.
-func (s *silence) changed(now time.Time, limit time.Duration) []alert.Trouble {
+// ended says that nothing is to come from a source any more.
+func (s *silence) ended(source string) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	var troubles []alert.Trouble
-	for source, last := range s.last {
-		if idle := s.idle[source]; idle != nil && idle() {
-			s.last[source] = now
-			continue
-		}
-		silent := now.Sub(last) > limit
-		if silent == s.told[source] {
-			continue
-		}
-		s.told[source] = silent
-		text := fmt.Sprintf("no entries and no heartbeat since %s: check the log sink, its filter and its rights, and the subscription", last.UTC().Format(time.RFC3339))
-		if !silent {
-			text = "entries come again"
-		}
-		troubles = append(troubles, alert.Trouble{Kind: alert.Silence, Source: source, Since: last, Text: text, Over: !silent})
-	}
-	return troubles
+	delete(s.sources, source)
 }
 
-// silenceInterval is how often sources are looked at, which is soon enough for a
-// silence of minutes.
-const silenceInterval = 10 * time.Second
+// mendPatience is how long a source that works takes to say what does not: that nobody
+// answers is a trouble after a minute, all else is at once.
+const mendPatience = 2 * time.Minute
 
-func (w *Watcher) watchSilence(ctx context.Context, finished <-chan struct{}) error {
-	if w.Silence <= 0 {
-		return nil
+// look says what has fallen silent, or is heard again, since it was called last, and
+// which sources have come to work. deaf says that it is we who take nothing.
+func (s *silence) look(now time.Time, limit time.Duration, deaf bool) (troubles []alert.Trouble, working []string) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	for source, h := range s.sources {
+		idle := h.idle != nil && h.idle()
+		if idle || deaf {
+			h.last = now
+		}
+		t := alert.Trouble{Kind: alert.Silence, Source: source, Since: h.last}
+		switch {
+		case limit > 0 && now.Sub(h.last) > limit:
+			if h.told != hushSilent {
+				h.told, h.speaks = hushSilent, false
+				t.Text = fmt.Sprintf("no entries and no heartbeat since %s: check the log sink, its filter and its rights, and the subscription", h.last.UTC().Format(time.RFC3339))
+				troubles = append(troubles, t)
+			}
+		case h.told != hushOver && (idle || h.speaks):
+			h.told = hushOver
+			t.Text, t.Over = textHeard, true
+			if idle {
+				t.Text = textIdle
+			}
+			troubles = append(troubles, t)
+		}
+		if !h.mended && !h.first.IsZero() && now.Sub(h.first) >= mendPatience {
+			h.mended = true
+			working = append(working, source)
+		}
 	}
-	ticker := time.NewTicker(silenceInterval)
+	return troubles, working
+}
+
+// lookInterval is how often sources are looked at, which is soon enough for a silence
+// of minutes.
+const lookInterval = 10 * time.Second
+
+// watchSources says what is silent, and what has come to work.
+func (w *Watcher) watchSources(ctx context.Context) error {
+	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-finished:
+		case <-w.stopped:
 			return nil
 		case <-ticker.C:
 		}
-		for _, t := range w.silence.changed(w.Now(), w.Silence) {
-			select {
-			case w.troubles <- t:
-			case <-ctx.Done():
-				return nil
-			case <-finished:
-				return nil
-			}
+		troubles, working := w.silence.look(w.Now(), w.Silence, w.Ready() != nil)
+		for _, t := range troubles {
+			w.reports.tell(t)
+		}
+		for _, source := range working {
+			w.reports.mended(source)
 		}
 	}
 }

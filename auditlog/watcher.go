@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/mollyguard/mollyguard/alert"
 	"github.com/mollyguard/mollyguard/ledger"
@@ -57,18 +59,18 @@ type Watcher struct {
 	Options
 	metrics metrics
 
-	ordered  chan *item
-	work     chan *item
-	troubles chan alert.Trouble
+	ordered chan *item
+	work    chan *item
+	// stopped is closed when nothing is kept any more.
+	stopped chan struct{}
 
 	// ending is held for reading by who sends to the channels, which are closed when
 	// ended is set.
 	ending sync.RWMutex
 	ended  bool
 
-	// others passes on what is reported by others than sources.
-	others reports
-
+	bytes   *semaphore.Weighted
+	reports reports
 	silence silence
 	stuck   stuck
 }
@@ -81,17 +83,22 @@ type item struct {
 	ready   chan struct{}
 	reading Reading
 	err     error
+	// bytes is how much of maxBytes it takes.
+	bytes int64
 	// replaces is the key of the same entry among those that could not be read.
 	replaces string
 }
 
 const (
-	// maxWaiting is how many messages are between a source and the ledger: with
-	// entries of 4 KiB, which is a large one, 16 MiB.
+	// maxWaiting is how many messages are between a source and the ledger, maxBytes how
+	// large they are together: entries have 2 to 4 KiB, and may have 256. One that is
+	// larger than maxBytes goes alone.
 	maxWaiting = 4096
-	// maxBatch is how many messages go into one transaction: at 50 µs for each, 13 ms,
-	// about as long as the sync of a slow disk, so that neither waits for the other.
-	maxBatch = 256
+	maxBytes   = 64 << 20
+	// maxBatch is how many messages go into one transaction: at 50 to 200 µs for each,
+	// 50 to 200 ms, in which one sync of the disk is not felt. It is half of what Pub/Sub
+	// hands out at once, so that the next batch comes in meanwhile.
+	maxBatch = 1024
 )
 
 // New returns a Watcher.
@@ -110,9 +117,9 @@ func New(o Options) (*Watcher, error) {
 	}
 	w := &Watcher{
 		Options: o, metrics: newMetrics(o.Registerer),
-		ordered: make(chan *item, maxWaiting), work: make(chan *item, maxWaiting), troubles: make(chan alert.Trouble, maxBatch),
+		ordered: make(chan *item, maxWaiting), work: make(chan *item, maxWaiting), stopped: make(chan struct{}),
+		bytes: semaphore.NewWeighted(maxBytes), reports: newReports(),
 	}
-	w.others.to = w.troubles
 	w.silence.begin(o.Sources, o.Now())
 	return w, nil
 }
@@ -120,7 +127,8 @@ func New(o Options) (*Watcher, error) {
 // Ready says why the watcher does not keep what it reads, or nil.
 func (w *Watcher) Ready() error { return w.stuck.err() }
 
-// Run watches until ctx ends, or a source says that it can never work.
+// Run watches until ctx ends, a source says that it can never work, or all sources have
+// ended. It is called once.
 func (w *Watcher) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var sources sync.WaitGroup
@@ -143,28 +151,25 @@ func (w *Watcher) Run(ctx context.Context) error {
 		close(w.work)
 		return nil
 	})
-	finished := make(chan struct{})
 	group.Go(func() error {
-		defer close(finished)
+		defer close(w.stopped)
 		return w.keep(ctx)
 	})
-	group.Go(func() error { return w.watchSilence(ctx, finished) })
-	group.Go(func() error { return w.prune(ctx, finished) })
+	group.Go(func() error { return w.watchSources(ctx) })
+	group.Go(func() error { return w.prune(ctx) })
 	return group.Wait()
 }
 
 func (w *Watcher) read(ctx context.Context, source Source) error {
 	name := source.Name()
-	position, err := w.position(ctx, name)
+	position, err := PositionOf(ctx, w.Ledger, name)
 	if err != nil {
 		return err
 	}
-	reports := &reports{to: w.troubles}
-	first := sync.OnceFunc(func() { reports.sees(ctx, name) })
 	err = source.Run(ctx, position, func(ctx context.Context, m Message) error {
-		first()
 		return w.hand(ctx, name, m)
-	}, func(t alert.Trouble) { reports.tell(ctx, t) })
+	}, func(t alert.Trouble) { w.Report(ctx, t) })
+	w.silence.ended(name)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
@@ -176,39 +181,49 @@ func (w *Watcher) read(ctx context.Context, source Source) error {
 func (w *Watcher) hand(ctx context.Context, source string, m Message) error {
 	w.silence.heard(source, m.Received)
 	it := &item{Message: m, source: source}
-	if !w.Mapper.Cares(m.Data) {
+	if !w.cares(m.Data) {
 		w.metrics.entry(source, Ignore)
 		if m.Position == "" {
 			m.acknowledge()
 			return nil
 		}
 		it.Data = nil
-		return send(ctx, w.ordered, it)
+		return w.send(ctx, w.ordered, it)
 	}
-	it.ready = make(chan struct{})
-	return w.pass(ctx, it)
+	it.ready, it.bytes = make(chan struct{}), min(int64(len(m.Data)), maxBytes)
+	if err := w.bytes.Acquire(ctx, it.bytes); err != nil {
+		return err
+	}
+	if err := w.pass(ctx, it); err != nil {
+		w.bytes.Release(it.bytes)
+		return err
+	}
+	return nil
 }
 
 // pass hands an item to those who read and keep it. Sources have ended before the
-// channels are closed, but not everybody else.
+// channels are closed, but not everybody else. An item whose sender gives up on the way
+// may have been read in vain, but nobody waits for one that is never read.
 func (w *Watcher) pass(ctx context.Context, it *item) error {
 	w.ending.RLock()
 	defer w.ending.RUnlock()
 	if w.ended {
 		return errNotRunning
 	}
-	if err := send(ctx, w.ordered, it); err != nil {
+	if err := w.send(ctx, w.work, it); err != nil {
 		return err
 	}
-	return send(ctx, w.work, it)
+	return w.send(ctx, w.ordered, it)
 }
 
-func send(ctx context.Context, to chan<- *item, it *item) error {
+func (w *Watcher) send(ctx context.Context, to chan<- *item, it *item) error {
 	select {
 	case to <- it:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-w.stopped:
+		return errNotRunning
 	}
 }
 
@@ -222,18 +237,45 @@ func (w *Watcher) mapAll(ctx context.Context) error {
 			if !more {
 				return nil
 			}
-			it.reading, it.err = w.Mapper.Map(it.Data)
-			if it.err == nil && it.reading.Care == Judge {
-				w.Judging.Complete(ctx, &it.reading)
-			}
+			it.reading, it.err = w.understand(ctx, it.Data)
 			close(it.ready)
 		}
 	}
 }
 
-// Report takes a trouble of somebody else than a source: the inventory. It returns
-// when there is room for it, or ctx ends.
-func (w *Watcher) Report(ctx context.Context, t alert.Trouble) { w.others.tell(ctx, t) }
+// understand reads an entry and completes what it says. A panic is an error like any
+// other: the entry would come again, and end every process that reads it.
+func (w *Watcher) understand(ctx context.Context, data []byte) (r Reading, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			w.Log.Error("an entry made the reader panic: this is a bug, please report it", "panic", problem, "stack", string(debug.Stack()))
+			r, err = Reading{}, fmt.Errorf("the reader panicked: %v", problem)
+		}
+	}()
+	if r, err = w.Mapper.Map(data); err == nil && r.Care == Judge {
+		w.Judging.Complete(ctx, &r)
+	}
+	return r, err
+}
+
+// cares is Mapper.Cares. What makes it panic is looked into by Map.
+func (w *Watcher) cares(data []byte) (cares bool) {
+	defer func() {
+		if recover() != nil {
+			cares = true
+		}
+	}()
+	return w.Mapper.Cares(data)
+}
+
+// Report takes a trouble of whoever cannot see: a source, the inventory. It returns at
+// once, whether Run is running or not; what is reported after ctx has ended is nobody's
+// trouble any more.
+func (w *Watcher) Report(ctx context.Context, t alert.Trouble) {
+	if ctx.Err() == nil {
+		w.reports.tell(t)
+	}
+}
 
 func (m Message) acknowledge() {
 	if m.Ack != nil {

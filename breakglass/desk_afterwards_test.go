@@ -1,6 +1,7 @@
 package breakglass_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,29 @@ func TestWhatIsSeenAfterwardsIsWeighedAsOfWhenItHappened(t *testing.T) {
 				tt.change(op)
 			}
 			o.same(id, tt.want, o.try(op))
+		})
+	}
+}
+
+func TestARevocationForbidsWhatIsDoneAfterItAndNotBefore(t *testing.T) {
+	for name, tt := range map[string]struct {
+		at   time.Duration
+		want string
+	}{
+		"before": {time.Minute, passed},
+		"after":  {3 * time.Minute, "ID: revoked by bob@example.com at "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t, nil)
+			p := proposal(cloudCluster)
+			inCloud(&p)
+			id := o.granted(p)
+			o.clock.set(opening.Add(2 * time.Minute))
+			o.judge(bob, id, breakglass.Revoke)
+			o.clock.set(opening.Add(5 * time.Minute))
+			if got := o.try(seen(opening.Add(tt.at))); !strings.HasPrefix(strings.ReplaceAll(got, id, "ID"), tt.want) {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
 		})
 	}
 }

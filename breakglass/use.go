@@ -62,7 +62,7 @@ func (d *Desk) Find(ctx context.Context, op *operation.Operation, severity opera
 	var found Finding
 	var undecided []error
 	for _, c := range cases {
-		if err := d.consider(ctx, &found, c, op, severity, now); err != nil {
+		if err := d.consider(ctx, &found, c.asOf(op), op, severity, now); err != nil {
 			undecided = append(undecided, fmt.Errorf("weigh %s: %w", c.ID(), err))
 		}
 	}
@@ -118,6 +118,16 @@ func (d *Desk) timeOf(op *operation.Operation) time.Time {
 		return op.Time
 	}
 	return now
+}
+
+// asOf is a case as it was when an operation happened that is over: who took it back
+// afterwards did not forbid what was done before.
+func (c Case) asOf(op *operation.Operation) Case {
+	if op.Phase == operation.Requested || op.Time.IsZero() {
+		return c
+	}
+	c.Verdicts = slices.DeleteFunc(slices.Clone(c.Verdicts), func(v Verdict) bool { return v.Kind != Approve && v.At.After(op.Time) })
+	return c
 }
 
 func (d *Desk) considerPresented(ctx context.Context, found *Finding, own []Case, presented operation.Secret, op *operation.Operation, severity operation.Severity, now time.Time) error {
@@ -266,6 +276,7 @@ func (d *Desk) take(ctx context.Context, g Grant, op *operation.Operation, decis
 			return fmt.Errorf("count uses of %s: %w", g.ID, err)
 		}
 		c.Grant = &g
+		c = c.asOf(op)
 		now := d.timeOf(op)
 		if v, stopped := c.stop(); stopped {
 			return &Refusal{g.ID + ": " + said(v)}

@@ -102,7 +102,17 @@ type AlertRoute struct {
 // sinkName keeps names fit for metrics.
 var sinkName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-const minUpdateInterval = time.Second
+// reservedSinks begin the ids of dead letters that are no sink's: of entries of the
+// outbox, and of log entries. Metrics call what is not configured other.
+func reservedSinks() []string { return []string{"outbox", "entry", "other"} }
+
+const (
+	minUpdateInterval = time.Second
+	// maxLedgerPath leaves room for the name of the socket beside the ledger, which is
+	// 5 bytes longer: a socket's has 103 bytes on macOS and 107 on Linux
+	// (https://man7.org/linux/man-pages/man7/unix.7.html).
+	maxLedgerPath = 103 - len(".sock")
+)
 
 func (c *Configuration) validateAlerts(p *problems) {
 	a := c.Alerts
@@ -114,6 +124,9 @@ func (c *Configuration) validateAlerts(p *problems) {
 		}
 		if slices.Contains(names, sink.Name) {
 			p.add(field+".name", "%q is there twice", sink.Name)
+		}
+		if slices.Contains(reservedSinks(), sink.Name) {
+			p.add(field+".name", "%q has a meaning of its own in mollyguard alert dead: choose another name", sink.Name)
 		}
 		names = append(names, sink.Name)
 		sink.validate(p, field)
@@ -144,6 +157,9 @@ func (c *Configuration) validateAlerts(p *problems) {
 	}
 	if len(a.Sinks) > 0 && c.Ledger.Path == "" {
 		p.add("alerts.sinks", "ledger.path is missing: alerts wait there until they are delivered")
+	}
+	if len(a.Sinks) > 0 && len(c.Ledger.Path) > maxLedgerPath {
+		p.add("ledger.path", "%d bytes, at most %d are possible: a socket beside it, for mollyguard alert dead, is named after it", len(c.Ledger.Path), maxLedgerPath)
 	}
 	if len(c.Audit.Sources) > 0 && len(a.Sinks) == 0 {
 		p.add("audit.sources", "alerts.sinks is missing: nobody would be told")
@@ -180,7 +196,7 @@ func (s AlertSink) validate(p *problems, field string) {
 		required(p, field+".pagerDuty.routingKeyFile", s.PagerDuty.RoutingKeyFile)
 		validateURL(p, field+".pagerDuty.url", s.PagerDuty.URL, true)
 	case s.Slack != nil:
-		if (s.Slack.WebhookURLFile == "") == (s.Slack.TokenFile == "") {
+		if (s.Slack.WebhookURLFile == "") == (s.Slack.TokenFile == "") || s.Slack.WebhookURLFile != "" && s.Slack.Channel != "" {
 			p.add(field+".slack", "either webhookURLFile, or tokenFile and channel")
 		}
 		if s.Slack.TokenFile != "" {
@@ -189,7 +205,7 @@ func (s AlertSink) validate(p *problems, field string) {
 		validateURL(p, field+".slack.url", s.Slack.URL, true)
 	case s.Alertmanager != nil:
 		if len(s.Alertmanager.URLs) == 0 {
-			p.add(field+".alertmanager.urls", "missing")
+			p.add(field+".alertmanager.urls", "missing: those of all members of the cluster")
 		}
 		for i, text := range s.Alertmanager.URLs {
 			validateURL(p, fmt.Sprintf("%s.alertmanager.urls[%d]", field, i), text, false)
@@ -233,8 +249,8 @@ func validateURL(p *problems, field, text string, optional bool) {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil:
-		p.add(field, "%v", err)
+	case err != nil: // which shows all of it
+		p.add(field, "it is not a URL, such as https://HOST/… (credentials go into files)")
 	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "":
 		p.add(field, "%q is not of the form https://HOST/… (credentials go into files)", u.Redacted())
 	}

@@ -5,7 +5,7 @@ import (
 	"net"
 	"path"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -134,6 +134,29 @@ const (
 
 func (c *Configuration) validateAudit(p *problems) {
 	a := c.Audit
+	a.validateSources(p, c.Ledger.Path)
+	a.validateHeartbeat(p)
+	a.Assets.validate(p)
+	for _, endpoint := range []struct{ field, value string }{
+		{"audit.assets.endpoint", a.Assets.Endpoint}, {"audit.heartbeat.endpoint", a.Heartbeat.Endpoint},
+	} {
+		validateEndpoint(p, endpoint.field, endpoint.value)
+	}
+	validateClusters(p, a.Clusters)
+	for i, text := range a.Mappings {
+		if text == "" {
+			p.add(fmt.Sprintf("audit.mappings[%d]", i), "empty: expected the path of a file")
+		}
+	}
+	for i, text := range a.Own {
+		if !strings.Contains(text, "@") && !strings.HasPrefix(text, "principal") {
+			p.add(fmt.Sprintf("audit.own[%d]", i), "%q is not the e-mail address of a service account, or a principal://… as bindings of roles name it", text)
+		}
+	}
+	validatePatterns(p, "audit.ownNames", a.OwnNames)
+}
+
+func (a Audit) validateSources(p *problems, ledger string) {
 	names := map[string]int{}
 	for i, source := range a.Sources {
 		field := fmt.Sprintf("audit.sources[%d]", i)
@@ -143,35 +166,47 @@ func (c *Configuration) validateAudit(p *problems) {
 		}
 		names[name] = i
 	}
-	if len(a.Sources) > 0 && c.Ledger.Path == "" {
+	if len(a.Sources) > 0 && ledger == "" {
 		p.add("audit.sources", "ledger.path is missing: what is read is forgotten by the source only once it is kept there")
 	}
 	if a.Silence < minSilence {
 		p.add("audit.silence", "%v is below %v", a.Silence, minSilence)
 	}
-	if h := a.Heartbeat; h.Parent != "" {
-		matches(p, "audit.heartbeat.parent", h.Parent, scope, "projects/ID, folders/NUMBER or organizations/NUMBER")
-		matches(p, "audit.heartbeat.log", h.Log, logID, "the id of a log: letters, digits, dots, dashes and underscores")
-		if h.Interval < minHeartbeat || h.Interval > a.Silence/2 {
-			p.add("audit.heartbeat.interval", "%v is not between %v and half of audit.silence (%v)", h.Interval, minHeartbeat, a.Silence)
-		}
+}
+
+func (a Audit) validateHeartbeat(p *problems) {
+	h := a.Heartbeat
+	if h.Parent == "" {
+		return
 	}
-	for i, text := range a.Assets.Scopes {
+	matches(p, "audit.heartbeat.parent", h.Parent, scope, "projects/ID, folders/NUMBER or organizations/NUMBER")
+	matches(p, "audit.heartbeat.log", h.Log, logID, "the id of a log: letters, digits, dots, dashes and underscores")
+	if h.Interval < minHeartbeat || h.Interval > a.Silence/2 {
+		p.add("audit.heartbeat.interval", "%v is not between %v and half of audit.silence (%v)", h.Interval, minHeartbeat, a.Silence)
+	}
+}
+
+func (a Assets) validate(p *problems) {
+	for i, text := range a.Scopes {
 		matches(p, fmt.Sprintf("audit.assets.scopes[%d]", i), text, scope, "projects/ID, folders/NUMBER or organizations/NUMBER")
 	}
-	if a.Assets.RefreshInterval < minRefresh {
-		p.add("audit.assets.refreshInterval", "%v is below %v", a.Assets.RefreshInterval, minRefresh)
+	if a.RefreshInterval < minRefresh {
+		p.add("audit.assets.refreshInterval", "%v is below %v", a.RefreshInterval, minRefresh)
 	}
-	if a.Assets.Feed != (PubSubSource{}) {
-		a.Assets.Feed.validate(p, "audit.assets.feed")
+	if a.Feed != (PubSubSource{}) {
+		a.Feed.validate(p, "audit.assets.feed")
 	}
-	for _, endpoint := range []struct{ field, value string }{
-		{"audit.assets.endpoint", a.Assets.Endpoint}, {"audit.heartbeat.endpoint", a.Heartbeat.Endpoint},
-	} {
-		validateEndpoint(p, endpoint.field, endpoint.value)
-	}
-	for i, cluster := range a.Clusters {
+}
+
+func validateClusters(p *problems, clusters []AuditCluster) {
+	places := map[[3]string]int{}
+	for i, cluster := range clusters {
 		field := fmt.Sprintf("audit.clusters[%d]", i)
+		place := [3]string{cluster.Project, cluster.Location, cluster.Name}
+		if before, twice := places[place]; twice {
+			p.add(field, "the same cluster as audit.clusters[%d]", before)
+		}
+		places[place] = i
 		if cluster.Project == "" || cluster.Location == "" || cluster.Name == "" {
 			p.add(field, "project, location and name say which cluster it is")
 		}
@@ -179,7 +214,6 @@ func (c *Configuration) validateAudit(p *problems) {
 			p.add(field+".cluster", "%q is not a name of 1 to 100 letters, digits, dots, dashes and underscores", cluster.Cluster)
 		}
 	}
-	validatePatterns(p, "audit.ownNames", a.OwnNames)
 }
 
 // validate returns what tells the source from others.
@@ -224,9 +258,6 @@ func (s LoggingSource) validate(p *problems, field string) {
 	if len(s.Filter) > maxFilter {
 		p.add(field+".filter", "%d characters, Cloud Logging takes %d", len(s.Filter), maxFilter)
 	}
-	if slices.Contains(s.Resources, "") {
-		p.add(field+".resources", "an empty name")
-	}
 	validateEndpoint(p, field+".endpoint", s.Endpoint)
 }
 
@@ -240,7 +271,10 @@ func validateEndpoint(p *problems, field, text string) {
 	if text == "" {
 		return
 	}
-	if _, _, err := net.SplitHostPort(text); err != nil {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
 		p.add(field, "%v: expected HOST:PORT", err)
+	} else if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 || host == "" {
+		p.add(field, "%q is not of the form HOST:PORT", text)
 	}
 }

@@ -103,6 +103,18 @@ func (p *problems) add(field, format string, args ...any) {
 	p.lines = append(p.lines, fmt.Sprintf("%d: %s: %s", lineOf(p.root, field), field, fmt.Sprintf(format, args...)))
 }
 
+// Where says where a field such as "audit.mappings[0]" stands in a file that was loaded,
+// as FILE:LINE: for what is wrong with what the field names. It is the file alone if that
+// cannot be read any more.
+func Where(path, field string) string {
+	data, err := os.ReadFile(path)
+	var root yaml.Node
+	if err != nil || len(data) > maxSize || yaml.Unmarshal(data, &root) != nil {
+		return path
+	}
+	return fmt.Sprintf("%s:%d", path, lineOf(&root, field))
+}
+
 // lineOf is the line of a field, or of as much of its path as is in the file.
 func lineOf(node *yaml.Node, field string) int {
 	line, _ := find(node, field)

@@ -63,9 +63,9 @@ func (c *Configuration) validate(p *problems) {
 	validatePatterns(p, "production.namespaces", c.Production.Namespaces)
 	validatePatterns(p, "production.names", c.Production.Names)
 	validatePatterns(p, "production.projects", c.Production.Projects)
-	validatePatterns(p, "production.ancestors", c.Production.Ancestors)
+	validateAncestors(p, "production.ancestors", c.Production.Ancestors)
 	validatePatterns(p, "production.never.projects", c.Production.Never.Projects)
-	validatePatterns(p, "production.never.ancestors", c.Production.Never.Ancestors)
+	validateAncestors(p, "production.never.ancestors", c.Production.Never.Ancestors)
 	validatePatterns(p, "agents", c.Agents)
 	validatePatterns(p, "kubernetes.controlPlane", c.Kubernetes.ControlPlane)
 

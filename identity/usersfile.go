@@ -86,13 +86,23 @@ func unreadable(name string, err error) error {
 		return fmt.Errorf("%s: empty", name)
 	case !errors.As(err, &mistakes):
 		text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " ")
-		return fmt.Errorf("%s: %s", name, operation.Printable(text))
+		return atLine(name, text)
 	}
 	errs := make([]error, len(mistakes.Errors))
 	for i, mistake := range mistakes.Errors {
-		errs[i] = fmt.Errorf("%s: %s", name, operation.Printable(inWords(mistake)))
+		errs[i] = atLine(name, inWords(mistake))
 	}
 	return errors.Join(errs...)
+}
+
+var lineFirst = regexp.MustCompile(`(?s)^line (\d+): (.*)$`)
+
+// atLine puts the file before what the library says, and its line as in other errors.
+func atLine(name, text string) error {
+	if parts := lineFirst.FindStringSubmatch(text); parts != nil {
+		return fmt.Errorf("%s:%s: %s", name, parts[1], operation.Printable(parts[2]))
+	}
+	return fmt.Errorf("%s: %s", name, operation.Printable(text))
 }
 
 // How the library tells of a mistake (go.yaml.in/yaml/v3 decode.go): with the

@@ -67,6 +67,8 @@ type Lease struct {
 	Namespace, Name string
 	// Identity tells this replica from the others.
 	Identity string
+	// Holder is told who holds it, whenever that changes; nil is nobody.
+	Holder func(identity string)
 	// Log is told who leads; nil discards.
 	Log *slog.Logger
 }
@@ -99,6 +101,7 @@ func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context) error) err
 		elector, err := l.elector(leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) { term(ctx, giveUp) },
 			OnStoppedLeading: func() { log.Info("not leading", "lease", l.Name) },
+			OnNewLeader:      l.Holder,
 		})
 		if err != nil {
 			giveUp()

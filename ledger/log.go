@@ -29,6 +29,7 @@ type Log struct {
 	done chan struct{}
 }
 
+// line is a text to write or, without one, a call to make what was written durable.
 type line struct {
 	text    []byte
 	written chan<- error
@@ -62,6 +63,10 @@ func (l *Log) write(w io.Writer) {
 			return
 		case next := <-l.lines:
 			text := next.text
+			if text == nil {
+				next.written <- durable(w)
+				continue
+			}
 			if torn {
 				text = append([]byte{'\n'}, text...)
 			}
@@ -71,6 +76,23 @@ func (l *Log) write(w io.Writer) {
 		}
 	}
 }
+
+// durable makes what was written to a file survive a crash of the machine.
+func durable(w io.Writer) error {
+	file, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	err := file.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) { // /dev/null and pipes have nothing to make durable
+		return nil
+	}
+	return err
+}
+
+// Sync returns nil when all records that were written before are on disk, if they go to
+// a file. It stops waiting when ctx ends.
+func (l *Log) Sync(ctx context.Context) error { return l.hand(ctx, nil) }
 
 // Record writes a decision. When it returns nil the record has been handed to
 // the operating system. It stops waiting when ctx ends; the record may still be
@@ -85,9 +107,14 @@ func (l *Log) Record(ctx context.Context, decision operation.Decision) error {
 
 // append writes one line, of which text is all but the end.
 func (l *Log) append(ctx context.Context, text []byte) error {
+	return l.hand(ctx, append(text, '\n'))
+}
+
+// hand passes a line to who writes, and waits until that is done.
+func (l *Log) hand(ctx context.Context, text []byte) error {
 	written := make(chan error, 1)
 	select {
-	case l.lines <- line{append(text, '\n'), written}:
+	case l.lines <- line{text, written}:
 	case <-l.closed:
 		return fmt.Errorf("write the decision log: %w", os.ErrClosed)
 	case <-ctx.Done():
@@ -122,11 +149,7 @@ func (l *Log) Close() error {
 	if !ok {
 		return nil
 	}
-	synced := file.Sync()
-	if errors.Is(synced, syscall.EINVAL) { // /dev/null and pipes have nothing to make durable
-		synced = nil
-	}
-	if err := errors.Join(synced, file.Close()); err != nil {
+	if err := errors.Join(durable(file), file.Close()); err != nil {
 		return fmt.Errorf("close the decision log: %w", err)
 	}
 	return nil

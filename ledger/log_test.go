@@ -304,3 +304,30 @@ func TestWhatCannotBeMadeDurableCanBeClosed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatWasRecordedIsMadeDurableWhereThatCanBe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.jsonl")
+	log, err := ledger.OpenLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Record(t.Context(), operation.Decision{ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Sync(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Sync(t.Context()); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after it was closed: %v", err)
+	}
+	stream := ledger.NewLog(io.Discard)
+	if err := stream.Sync(t.Context()); err != nil {
+		t.Errorf("a stream: %v", err)
+	}
+	if err := stream.Close(); err != nil {
+		t.Error(err)
+	}
+}

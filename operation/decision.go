@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,15 @@ const (
 // Values lists every Severity, mildest first.
 func (Severity) Values() []string {
 	return []string{string(Low), string(Medium), string(High), string(Critical)}
+}
+
+// Rank orders severities: the worse, the higher. One that is not known ranks as High:
+// unknown is never mild.
+func (s Severity) Rank() int {
+	if i := slices.Index(s.Values(), string(s)); i >= 0 {
+		return i
+	}
+	return High.Rank()
 }
 
 // Enforcement says what a violation does.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,11 +27,8 @@ type CloudEventsOptions struct {
 	URL string
 	// Secrets sign each event, every one of them: receivers that have either go on
 	// while one replaces the other. See ParseSigningSecret for their form.
-	Secrets []Credential
-	// BearerToken goes into the Authorization header, if it is not nil. The URL must be
-	// https then.
-	BearerToken Credential
-	Connection  Connection
+	Secrets    []Credential
+	Connection Connection
 }
 
 // CloudEvents posts CloudEvents 1.0 in structured JSON, signed as Standard Webhooks
@@ -42,7 +38,6 @@ type CloudEventsOptions struct {
 type CloudEvents struct {
 	url     operation.Secret
 	secrets []Credential
-	token   Credential
 	post    *poster
 }
 
@@ -51,14 +46,14 @@ func NewCloudEvents(o CloudEventsOptions) (*CloudEvents, error) {
 	if len(o.Secrets) == 0 || len(o.Secrets) > maxSigningSecrets {
 		return nil, fmt.Errorf("HTTP sink: %d secrets to sign with, 1 to %d are allowed", len(o.Secrets), maxSigningSecrets)
 	}
-	if _, err := parseURL(o.URL, o.BearerToken != nil); err != nil {
+	if _, err := parseURL(o.URL, false); err != nil {
 		return nil, fmt.Errorf("HTTP sink: %w", err)
 	}
 	post, err := newPoster(o.Connection)
 	if err != nil {
 		return nil, fmt.Errorf("HTTP sink: %w", err)
 	}
-	return &CloudEvents{operation.NewSecret(o.URL), o.Secrets, o.BearerToken, post}, nil
+	return &CloudEvents{operation.NewSecret(o.URL), o.Secrets, post}, nil
 }
 
 // cloudEvent is an event in the JSON format
@@ -125,16 +120,5 @@ func (s *CloudEvents) message(a alert.Alert) (message, error) {
 		keys, m.kept = append(keys, key), append(m.kept, secret)
 	}
 	sign(m.header, revisionID(a), s.post.now(), body, keys)
-	if s.token != nil {
-		token, err := s.token()
-		if err != nil {
-			return message{}, err
-		}
-		if token.Reveal() == "" {
-			return message{}, errors.New("the bearer token is empty")
-		}
-		m.header.Set("Authorization", "Bearer "+token.Reveal())
-		m.secrets = append(m.secrets, token)
-	}
 	return m, nil
 }

@@ -12,13 +12,12 @@ import (
 const (
 	signingSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	newerSecret   = "whsec_bmV3ZXItc2VjcmV0LW9mLTMyLWJ5dGVzLWhlcmUh"
-	bearer        = "bearer-token-of-the-sink"
 )
 
 func newTestCloudEvents(t *testing.T, url string) alert.Sink {
 	return must[*CloudEvents](t)(NewCloudEvents(CloudEventsOptions{
 		URL: url + "/hook?key=secret-in-query", Secrets: []Credential{fixed(signingSecret), fixed(newerSecret)},
-		BearerToken: fixed(bearer), Connection: connection(),
+		Connection: connection(),
 	}))
 }
 
@@ -72,7 +71,6 @@ func TestEventsAreNotSentUnsigned(t *testing.T) {
 		{URL: "https://a.example"},
 		{URL: "https://a.example", Secrets: make([]Credential, maxSigningSecrets+1)},
 		{URL: "a.example", Secrets: []Credential{fixed(signingSecret)}},
-		{URL: "http://a.example", Secrets: []Credential{fixed(signingSecret)}, BearerToken: fixed("x")},
 	} {
 		if _, err := NewCloudEvents(o); err == nil {
 			t.Errorf("no error for %+v", o)

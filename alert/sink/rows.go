@@ -33,7 +33,7 @@ func rows(a alert.Alert) []row {
 		{"what", what(a)},
 		{"policy", each(a, func(o alert.Operation) []string { return o.Policies })},
 		{"", each(a, func(o alert.Operation) []string { return o.Messages })},
-		{"unknown", each(a, func(o alert.Operation) []string { return o.Unknown })},
+		{"unknown", each(a, unknown)},
 		{"unjudged", each(a, func(o alert.Operation) []string { return some(o.Error) })},
 		{"exempt", each(a, func(o alert.Operation) []string { return some(o.Exempt) })},
 		{"grant", grant(a)},
@@ -101,7 +101,7 @@ func each(a alert.Alert, of func(alert.Operation) []string) []string {
 func withIt(o alert.Operation) []string {
 	var lines []string
 	for _, d := range o.Dependents {
-		line := fmt.Sprintf("%d %s", d.Count, d.Kind)
+		line := alert.Counted(d.Count, d.Kind)
 		if d.Production > 0 {
 			line += fmt.Sprintf(" (%d production)", d.Production)
 		}
@@ -144,17 +144,37 @@ func by(a alert.Alert) []string {
 	return some(strings.Join(parts, ", "))
 }
 
-// what lists the operations, of which the alert has the worst only.
+// unknown is what is not known, and was not said already: mostly it is because of that
+// that something counts as production.
+func unknown(o alert.Operation) []string {
+	said := func(text string) bool {
+		return slices.ContainsFunc(o.Because, func(because string) bool { return because == text || strings.HasPrefix(because, text+",") })
+	}
+	return slices.DeleteFunc(slices.Clone(o.Unknown), said)
+}
+
+// maxWhole is how many operations are listed with all that there is of them.
+const maxWhole = 3
+
+// what lists the operations, of which the alert has the worst only. Their canonical
+// names are below them, to be copied into a request for a grant.
 func what(a alert.Alert) []string {
 	var lines []string
-	for _, o := range a.Operations[:min(len(a.Operations), maxList)] {
+	listed := a.Operations[:min(len(a.Operations), alert.MaxOperations)]
+	for _, o := range listed {
 		lines = append(lines, operationLine(o))
+		if o.Target.Ref != "" {
+			lines = append(lines, "  "+shown(o.Target.Ref))
+		}
 		for _, change := range o.Changes[:min(len(o.Changes), 3)] {
 			lines = append(lines, "  "+shown(change))
 		}
+		if o.Decision != "" && len(listed) <= maxWhole {
+			lines = append(lines, "  decision "+shown(o.Decision))
+		}
 	}
 	// Without operations, what there are many of is in the text.
-	if more := max(a.Count, len(a.Operations)) - min(len(a.Operations), maxList); len(a.Operations) > 0 && more > 0 {
+	if more := max(a.Count, len(a.Operations)) - len(listed); len(listed) > 0 && more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return lines
@@ -166,8 +186,8 @@ func operationLine(o alert.Operation) string {
 		verb = "unknown operation"
 	}
 	line := o.Time.UTC().Format(time.DateTime) + "Z " + verb + " of " + named(o.Target)
-	if o.Location != "" {
-		line += " in " + o.Location
+	if where := whereabouts(o); where != "" {
+		line += " in " + where
 	}
 	if o.Phase != "" {
 		line += ", " + string(o.Phase)
@@ -179,6 +199,21 @@ func operationLine(o alert.Operation) string {
 		line += ", past the webhook: it did not answer"
 	}
 	return shown(line)
+}
+
+// whereabouts are the cluster, project and location, as far as they are known.
+func whereabouts(o alert.Operation) string {
+	var parts []string
+	if object, ok := operation.ParseKubernetesRef(o.Target.Ref); ok {
+		parts = append(parts, "cluster "+object.Cluster)
+	}
+	if o.Project != "" {
+		parts = append(parts, "project "+o.Project)
+	}
+	if o.Location != "" {
+		parts = append(parts, o.Location)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // named is an object as people know it, or as canonically as it is known.

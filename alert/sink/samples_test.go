@@ -28,6 +28,11 @@ func samples() []sample {
 		{"update", finished()},
 		{"notice", notice()},
 		{"burst", burst(14)},
+		{"burst-more", burst(60)},
+		{"unmediated", unmediated()},
+		{"undelivered", trouble("alerts do not reach sink pager")},
+		{"undecodable", trouble("mollyguard could not read 7 entries of pubsub:audit in 1 minute")},
+		{"silent-file", trouble("mollyguard is blind: nothing comes from file:/var/log/gcp.jsonl, not even a heartbeat")},
 		{"blind", blind()},
 		{"blind-resolved", resolved()},
 		{"break-glass", breakGlass()},
@@ -96,6 +101,33 @@ func burst(count int) alert.Alert {
 		}
 		a.Operations = append(a.Operations, o)
 	}
+	return a
+}
+
+// unmediated are two operations in a cluster, one past each half of the guard.
+func unmediated() alert.Alert {
+	a := violation()
+	a.ID, a.Surface, a.Count = "01JD6Z3W9C4T7Q2XKV5N8M0B1L", operation.Kubernetes, 2
+	a.Title = "bob@example.com deleted 2 production resources past the webhook in 1 minute: 2 Deployments (cluster prod-eu)"
+	a.Operations = nil
+	for i, mediation := range []operation.Mediation{operation.Unmediated, operation.FailedOpen} {
+		o := clusterDelete()
+		name := fmt.Sprintf("web-%d", i)
+		o.Target = operation.Reference{Ref: operation.KubernetesRef("prod-eu", "apps", "deployments", "shop", name), Kind: "Deployment", Namespace: "shop", Name: name}
+		o.Mediation, o.Phase, o.Project, o.Dependents = mediation, operation.Finished, "shop-prod", nil
+		o.Unknown = []string{"its labels are not known", "its owner is not known"}
+		o.Because = []string{"its labels are not known, and unknown counts as production"}
+		o.Policies, o.Messages = []string{"production-delete", alert.PolicyUnmediated}, []string{"production must not be deleted"}
+		a.Operations = append(a.Operations, o)
+	}
+	a.Operations[1].Policies = append(a.Operations[1].Policies, alert.PolicyGuardWeakened)
+	return a
+}
+
+// trouble is a blind alert with a title as the Book writes it.
+func trouble(title string) alert.Alert {
+	a := blind()
+	a.ID, a.Title, a.Text = "01JD6Z3W9C4T7Q2XKV5N8M0B1M", title, []string{"an entry cannot be read: it is kept: mollyguard alert dead list has it as entry/1/ab"}
 	return a
 }
 

@@ -120,7 +120,7 @@ func (s *Slack) sendAsBot(ctx context.Context, a alert.Alert) error {
 	if err != nil {
 		return asSinkError(err)
 	}
-	if rank(a.Severity) > rank(at.severity) {
+	if a.Severity.Rank() > at.severity.Rank() {
 		worse := shortMessage(a)
 		worse.Channel, worse.ThreadTS, worse.Broadcast = at.channel, at.ts, true
 		if _, err := s.call(ctx, "chat.postMessage", worse); err != nil {

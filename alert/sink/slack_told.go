@@ -38,6 +38,3 @@ func (t *told) put(id string, p place) {
 	}
 	t.places[id] = p
 }
-
-// rank orders severities; an unknown one is below all.
-func rank(s operation.Severity) int { return slices.Index(s.Values(), string(s)) }

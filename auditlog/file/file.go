@@ -52,7 +52,8 @@ type Options struct {
 // Source is a file or a stream. It implements auditlog.Source.
 type Source struct {
 	Options
-	name string
+	name  string
+	blank bool
 }
 
 // New returns a Source. It opens nothing.
@@ -75,11 +76,16 @@ func New(o Options) (*Source, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Source{Options: o, name: "file:" + cmp.Or(o.Name, o.Path, "-")}, nil
+	return &Source{Options: o, name: "file:" + cmp.Or(o.Name, o.Path, "-"), blank: true}, nil
 }
 
 // Name implements auditlog.Source.
 func (s *Source) Name() string { return s.name }
+
+// Blank reports, after Run has read something once, that there was nothing but white
+// space: not even the brackets of an empty list, which a command that found nothing
+// prints.
+func (s *Source) Blank() bool { return s.blank }
 
 // Run implements auditlog.Source. What is read once ends with nil after its last
 // byte; if it cannot be read, that is the error. What is followed has troubles instead:
@@ -90,7 +96,7 @@ func (s *Source) Run(ctx context.Context, position string, hand auditlog.Hand, r
 	var err error
 	switch {
 	case s.Reader != nil:
-		err = s.readStream(ctx, out)
+		err = s.readStream(ctx, s.Reader, out)
 	case s.Follow:
 		err = s.follow(ctx, position, out)
 	default:
@@ -103,6 +109,9 @@ func (s *Source) Run(ctx context.Context, position string, hand auditlog.Hand, r
 }
 
 func (s *Source) readOnce(ctx context.Context, position string, out *output) error {
+	if info, err := os.Stat(s.Path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return s.readStream(ctx, &pipe{path: s.Path}, out)
+	}
 	f, err := open(s.Path)
 	if err != nil {
 		return err
@@ -111,7 +120,9 @@ func (s *Source) readOnce(ctx context.Context, position string, out *output) err
 	if _, err := f.resume(position); err != nil {
 		return fmt.Errorf("read %s: %w", s.Path, err)
 	}
-	if err := f.read(ctx, out); err != nil {
+	err = f.read(ctx, out)
+	s.blank = f.split.blank()
+	if err != nil {
 		return fmt.Errorf("read %s: %w", s.Path, err)
 	}
 	return f.finish(ctx, out)
@@ -119,7 +130,7 @@ func (s *Source) readOnce(ctx context.Context, position string, out *output) err
 
 // readStream reads what cannot be told to stop: whoever reads is left behind when ctx
 // ends, as the process ends then.
-func (s *Source) readStream(ctx context.Context, out *output) error {
+func (s *Source) readStream(ctx context.Context, r io.Reader, out *output) error {
 	type chunk struct {
 		data []byte
 		err  error
@@ -128,7 +139,7 @@ func (s *Source) readStream(ctx context.Context, out *output) error {
 	go func() {
 		for {
 			data := make([]byte, readSize)
-			n, err := s.Reader.Read(data)
+			n, err := r.Read(data)
 			select {
 			case chunks <- chunk{data[:n], err}:
 			case <-ctx.Done():
@@ -145,7 +156,9 @@ func (s *Source) readStream(ctx context.Context, out *output) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case c := <-chunks:
-			if err := split.write(c.data, func(v value) error { return out.pass(ctx, v, "") }); err != nil {
+			err := split.write(c.data, func(v value) error { return out.pass(ctx, v, "") })
+			s.blank = split.blank()
+			if err != nil {
 				return err
 			}
 			switch {

@@ -32,6 +32,8 @@ type splitter struct {
 	skipping bool
 	// lineBegun is whether the last byte was a line feed.
 	lineBegun bool
+	// begun is whether there was anything but white space.
+	begun bool
 	// last is how long the last value was, as the next may well be.
 	last int
 }
@@ -141,13 +143,17 @@ func (s *splitter) start(b byte) {
 		return
 	}
 	switch b {
-	case ' ', '\t', '\r', '\n', '[', ']', ',':
+	case ' ', '\t', '\r', '\n':
+		return
+	case '[', ']', ',':
+		s.begun = true
 		return
 	case '{':
 		s.state, s.depth = inObject, 1
 	default:
 		s.state = inGarbage
 	}
+	s.begun = true
 	s.buf = append(make([]byte, 0, s.last+1), b)
 }
 
@@ -195,6 +201,9 @@ func (s *splitter) end(out func(value) error) error {
 
 // pending reports whether part of a value was read.
 func (s *splitter) pending() bool { return s.state != between }
+
+// blank reports whether all was white space.
+func (s *splitter) blank() bool { return !s.begun }
 
 // mark is what some editors begin a file with, and is not part of it.
 const mark = "\ufeff"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"cloud.google.com/go/pubsub/v2"
 	"google.golang.org/api/option"
@@ -56,11 +57,25 @@ const (
 	maxFeedBytes    = 32 << 20
 )
 
+const (
+	// firstRewrite and lastRewrite bound the pauses between attempts to write what came
+	// in: a disk that was full for a moment holds up little, one that stays so is not
+	// worn out.
+	firstRewrite = time.Second
+	lastRewrite  = 30 * time.Second
+	// maxWrites is how often the same messages are written before they are given back, as
+	// a replica with a ledger of its own may take them: after pauses of 46 to 91 seconds
+	// (1+2+4+8+16+30+30, at least half of each). The client library extends their
+	// deadline meanwhile, for up to an hour.
+	maxWrites = 8
+)
+
 // feedLoop receives the feed until ctx ends.
 func (i *Inventory) feedLoop(ctx context.Context) {
 	name := fmt.Sprintf("projects/%s/subscriptions/%s", i.o.FeedProject, i.o.FeedSubscription)
 	rest := firstPause
 	for ctx.Err() == nil {
+		began := i.o.Now()
 		err := i.receive(ctx)
 		if ctx.Err() != nil {
 			return
@@ -70,6 +85,9 @@ func (i *Inventory) feedLoop(ctx context.Context) {
 		}
 		i.o.Log.Warn("asset feed ended", "error", err)
 		i.troubles.tell(kindOf(err), SourceFeed, i.o.Now(), explainFeed(name, err))
+		if i.o.Now().Sub(began) > lastPause { // it worked, whatever was before
+			rest = firstPause
+		}
 		if pause.For(ctx, rest) != nil {
 			return
 		}
@@ -133,19 +151,35 @@ func (i *Inventory) takeMessages(ctx context.Context, list []*pubsub.Message) {
 		}
 		all = append(all, seen...)
 	}
-	if len(all) > 0 {
-		if _, err := i.write(context.WithoutCancel(ctx), all, nil); err != nil {
-			i.o.Log.Error("the asset feed cannot be kept", "error", err)
-			for _, m := range list {
-				m.Nack()
-			}
-			return
+	if len(all) > 0 && !i.keepFeed(ctx, all) {
+		for _, m := range list {
+			m.Nack()
 		}
+		return
 	}
 	for _, m := range list {
 		m.Ack()
 	}
 	i.troubles.over(SourceFeed, i.o.Now(), alert.Missing, alert.Forbidden, alert.Exhausted, alert.Unreachable)
+}
+
+// keepFeed writes until the ledger takes it, maxWrites times at most, and reports whether it
+// did. It rests before it writes if the last write failed, of whatever that was: what is
+// given back comes again at once.
+func (i *Inventory) keepFeed(ctx context.Context, all []observation) bool {
+	for range maxWrites {
+		if i.unkept > 0 && pause.For(ctx, i.rewrites.After(i.unkept)) != nil {
+			return false
+		}
+		_, err := i.write(context.WithoutCancel(ctx), all, nil)
+		if err == nil {
+			i.unkept = 0
+			return true
+		}
+		i.unkept++
+		i.o.Log.Error("the asset feed cannot be kept", "error", err, "failures", i.unkept)
+	}
+	return false
 }
 
 func explainFeed(name string, err error) string {

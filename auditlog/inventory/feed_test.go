@@ -178,31 +178,51 @@ func TestAMessageThatCannotBeReadIsAnError(t *testing.T) {
 	w.want("gcp://x.googleapis.com/projects/shop/things/t", noon, false, auditlog.Asset{ProjectLabels: team, Ancestors: ancestors})
 }
 
-func TestMessagesOfTheFeedAreAcknowledgedWhenTheLedgerHasThem(t *testing.T) {
+// subscribed is a Pub/Sub with the feed's topic, and what leads an inventory there.
+func subscribed(t *testing.T) (server *pstest.Server, topic string, change func(*Options)) {
+	t.Helper()
 	if os.Getenv("PUBSUB_EMULATOR_HOST") != "" {
 		t.Skip("PUBSUB_EMULATOR_HOST would lead elsewhere")
 	}
-	server := pstest.NewServer()
+	server = pstest.NewServer()
 	t.Cleanup(func() { _ = server.Close() })
-	const topic, sub = "projects/p/topics/feed", "projects/p/subscriptions/feed"
+	topic = "projects/p/topics/feed"
+	const sub = "projects/p/subscriptions/feed"
 	if _, err := server.GServer.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := server.GServer.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: sub, Topic: topic, AckDeadlineSeconds: 10}); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, func(o *Options) {
+	return server, topic, func(o *Options) {
 		o.HistoryTimeout, o.FeedProject, o.FeedSubscription, o.FeedEndpoint = -1, "p", "feed", server.Addr
 		o.FeedClientOptions = []option.ClientOption{option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials()))}
-	})
+	}
+}
+
+// run runs the inventory until stop is called.
+func (w *world) run() (stop func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error)
+	go func() { done <- w.inv.Run(ctx) }()
+	return func() {
+		w.t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+func TestMessagesOfTheFeedAreAcknowledgedWhenTheLedgerHasThem(t *testing.T) {
+	server, topic, feed := subscribed(t)
+	w := newWorld(t, feed)
 	w.cloud.Set(project("shop", "100", team))
 	server.Publish(topic, []byte("not a message"), nil)
 	for n := range 20 {
 		server.Publish(topic, []byte(message(fmt.Sprint(diskName, n), diskKind, `"labels":{"env":"production"}`, noon, "")), nil)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- w.inv.Run(ctx) }()
+	stop := w.run()
 	poll(t, func() bool {
 		for _, m := range server.Messages() {
 			if m.Acks == 0 {
@@ -212,10 +232,7 @@ func TestMessagesOfTheFeedAreAcknowledgedWhenTheLedgerHasThem(t *testing.T) {
 		return true
 	})
 	poll(t, func() bool { return w.inv.Ready() == nil })
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	stop()
 	for n := range 20 {
 		w.want(fmt.Sprint(diskRef, n), noon, true, known(prod))
 	}

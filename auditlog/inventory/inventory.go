@@ -19,8 +19,10 @@ package inventory
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"regexp"
@@ -39,6 +41,7 @@ import (
 	"github.com/mollyguard/mollyguard/alert"
 	"github.com/mollyguard/mollyguard/auditlog"
 	"github.com/mollyguard/mollyguard/ledger"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 var _ auditlog.Inventory = (*Inventory)(nil)
@@ -93,6 +96,8 @@ type Options struct {
 	HistoryTimeout time.Duration
 	// Now is the time; nil means time.Now.
 	Now func() time.Time
+	// Rand makes pauses differ; nil means crypto/rand.
+	Rand io.Reader
 	// Log is nil for none.
 	Log *slog.Logger
 	// Report is told what keeps the inventory from knowing; nil is nobody. It may be
@@ -120,6 +125,9 @@ type Inventory struct {
 	running    *refresh        // the search that was interrupted, with what it saw; under refreshing
 	rejected   map[string]bool // asset types that the API does not know; under refreshing
 
+	rewrites pause.Backoff // of what the feed brought
+	unkept   int           // how often in a row it was not written; of takeFeed alone
+
 	history history
 }
 
@@ -139,8 +147,9 @@ func New(o Options) (*Inventory, error) {
 	}
 	i := &Inventory{
 		o: o, types: map[string]bool{}, created: o.Now(), most: MaxAssets, rejected: map[string]bool{},
-		pace:    rate.NewLimiter(searchesPerSecond, searchBurst),
-		history: history{pace: rate.NewLimiter(historyPerSecond, historyBurst), again: map[string]time.Time{}, group: &singleflight.Group{}},
+		pace:     rate.NewLimiter(searchesPerSecond, searchBurst),
+		rewrites: pause.Backoff{First: firstRewrite, Longest: lastRewrite, Least: 0.5, Entropy: o.Rand},
+		history:  history{pace: rate.NewLimiter(historyPerSecond, historyBurst), again: map[string]time.Time{}, group: &singleflight.Group{}},
 	}
 	for _, t := range slices.Concat(hierarchyTypes(), o.AssetTypes) {
 		i.types[t] = true
@@ -187,6 +196,9 @@ func (o *Options) complete() error {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -77,7 +77,7 @@ func (r *reader) delegate(link object, at string) string {
 	claims := r.object(third, at+".thirdPartyPrincipal", "thirdPartyClaims")
 	for _, name := range []string{"email", "sub", "subject"} {
 		if text := plain(claims[name]); text != "" {
-			return text
+			return "third party: " + text // what another provider says, which is nobody we know
 		}
 	}
 	if len(claims) > 0 {

@@ -49,7 +49,7 @@ func TestWhoActsThroughAServiceAccount(t *testing.T) {
 		{"a subject", `[{"principalSubject":"user:alice@example.com"}]`, []string{"alice@example.com"}},
 		{"a service account's subject", `[{"principalSubject":"serviceAccount:p.svc.id.goog[ns/sa]"}]`, []string{"p.svc.id.goog[ns/sa]"}},
 		{"another subject", `[{"principalSubject":"principal://iam.googleapis.com/x/subject/y"}]`, []string{"principal://iam.googleapis.com/x/subject/y"}},
-		{"somebody of another provider", `[{"thirdPartyPrincipal":{"thirdPartyClaims":{"sub":"s1"}}}]`, []string{"s1"}},
+		{"somebody of another provider", `[{"thirdPartyPrincipal":{"thirdPartyClaims":{"sub":"s1"}}}]`, []string{"third party: s1"}},
 		{"somebody of another provider, unnamed", `[{"thirdPartyPrincipal":{"thirdPartyClaims":{"x":"y"}}}]`, []string{"somebody of another identity provider"}},
 		{"an empty link", `[{}]`, nil},
 		{"the nearest first", `[{"principalSubject":"user:alice@example.com"},{"principalSubject":"serviceAccount:ci@p.iam.gserviceaccount.com"}]`, []string{"ci@p.iam.gserviceaccount.com", "alice@example.com"}},

@@ -31,13 +31,13 @@ type entry struct {
 
 	// audited is false for an entry of another kind of payload; what follows is empty
 	// then.
-	audited               bool
-	serviceName, method   string
-	resourceName          string
-	status                int64
-	authorizations        []bool
-	hasRequest, hasAnswer bool
-	caller                caller
+	audited             bool
+	serviceName, method string
+	resourceName        string
+	status              int64
+	authorizations      []bool
+	hasRequest          bool
+	caller              caller
 
 	// native is true for an audit event of Kubernetes itself, which says two things more:
 	// the object's uid, and that nothing was persisted.
@@ -52,6 +52,10 @@ type caller struct {
 	delegation []string
 }
 
+// maxID is how long what tells an entry from others may be, in bytes: names of logs have
+// 512 at most (https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry).
+const maxID = 1 << 10
+
 // maxAuthorizations is how many checks of rights are looked at: a call makes a handful.
 const maxAuthorizations = 100
 
@@ -60,6 +64,9 @@ func newEntry(tree object, fallbackID func() string) (*entry, error) {
 	var r reader
 	e := &entry{tree: tree}
 	e.insertID, e.logName = r.text(tree, "", "insertId"), r.text(tree, "", "logName")
+	if r.err == nil && max(len(e.insertID), len(e.logName)) > maxID {
+		r.err = fmt.Errorf("insertId and logName have %d and %d bytes, %d are the limit", len(e.insertID), len(e.logName), maxID)
+	}
 	e.timestamp, e.received = r.time(tree, "timestamp"), r.time(tree, "receiveTimestamp")
 	e.labels = r.labels(tree, "", "labels")
 	resource := r.object(tree, "", "resource")
@@ -123,8 +130,10 @@ func (e *entry) audit(r *reader, payload object) {
 		e.authorizations = append(e.authorizations, r.flag(info, where, "granted"))
 	}
 	e.hasRequest = payload["request"] != nil && !(e.long.Last && !e.long.First && onlyTyped(payload["request"]))
-	e.hasAnswer = !empty(payload["response"])
 	e.caller = r.caller(payload)
+	if e.long.ID != "" { // of another method is another operation, whatever it is called
+		e.long.ID += " " + lastSegment(e.method)
+	}
 }
 
 // onlyTyped reports whether a message says nothing but its type, as the request does in

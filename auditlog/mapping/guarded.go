@@ -25,8 +25,10 @@ const (
 // whether it is to be judged.
 func (m *Mapper) guarded(e *entry, c call, cluster Cluster, reading *auditlog.Reading) bool {
 	op := &reading.Operation
-	machinery := m.kindOf(c.user) == operation.Controller || controlPlane.MatchString(c.user)
-	ourselves := c.user == "system:serviceaccount:"+cluster.Namespace+":"+ours
+	// Whoever acts as the machinery, or as us, is neither.
+	alone := len(e.caller.origin().Delegation) == 0
+	machinery := alone && (m.kindOf(c.user) == operation.Controller || controlPlane.MatchString(c.user))
+	ourselves := alone && c.user == "system:serviceaccount:"+cluster.Namespace+":"+ours
 	decided, verb := e.decided()
 	switch {
 	case e.failedOpen():
@@ -104,8 +106,13 @@ func (c Cluster) asks(r call) bool {
 // borrowsOurNames reports whether somebody gives hooks of another configuration the
 // names of ours: what such a hook says would stand in the audit log as what we said.
 func (e *entry) borrowsOurNames(r call) bool {
-	if r.group != "admissionregistration.k8s.io" || !strings.HasSuffix(r.resource, "webhookconfigurations") {
+	if r.group != "admissionregistration.k8s.io" || r.verb != "create" && r.verb != "update" && r.verb != "patch" {
 		return false
+	}
+	// A policy's annotations stand in the log under its name
+	// (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#audit-annotations).
+	if strings.HasPrefix(r.resource, "validatingadmissionpolic") {
+		return hookForm.MatchString(r.name) || hookForm.MatchString(plain(policyName.first(e.tree)))
 	}
 	for _, part := range []string{"request", "response"} {
 		payload, _ := e.tree["protoPayload"].(object)
@@ -119,6 +126,9 @@ func (e *entry) borrowsOurNames(r call) bool {
 	}
 	return false
 }
+
+// policyName is which policy a binding is for.
+var policyName = mustPath("protoPayload.request.spec.policyName")
 
 func configuresAdmission(r call) bool {
 	return r.group == "admissionregistration.k8s.io"

@@ -105,6 +105,8 @@ func allDeltas(e *entry, from []path) []object {
 
 // isOwn reports whether a member of a policy is an identity that Mollyguard reads by.
 func (m *Mapper) isOwn(member string) bool {
+	member = strings.TrimPrefix(member, "deleted:")
+	member, _, _ = strings.Cut(member, "?uid=")
 	_, name, _ := strings.Cut(member, ":")
 	return slices.ContainsFunc(m.options.Own, func(own string) bool {
 		return own != "" && (strings.EqualFold(own, name) || strings.EqualFold(own, member))

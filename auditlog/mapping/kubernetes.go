@@ -78,10 +78,10 @@ func (c call) deletes() bool { return c.verb == "delete" || c.verb == "deletecol
 // kubernetes reads a request to a Kubernetes API server, and reports whether it is to
 // be judged.
 func (m *Mapper) kubernetes(e *entry, reading *auditlog.Reading) bool {
-	if e.dryRun() {
+	c := parseCall(e)
+	if e.dryRun(c) {
 		return false
 	}
-	c := parseCall(e)
 	cluster := m.cluster(e)
 	op := &reading.Operation
 	op.Surface, reading.Care = operation.Kubernetes, auditlog.Judge
@@ -193,7 +193,19 @@ func (e *entry) deletedNothing(c call) bool {
 var answeredItems = mustPath("protoPayload.response.items")
 
 // dryRun reports whether nothing was persisted, as far as the entry tells: options of a
-// deletion are in its body, others only in the URL, which GKE does not log.
-func (e *entry) dryRun() bool { return e.wasDryRun || contains(dryRunPath.first(e.tree), "All") }
+// deletion are in its body, others only in the URL, which GKE does not log. In the body
+// of any other request a field of that name means nothing, and anybody can write it.
+func (e *entry) dryRun(c call) bool {
+	switch {
+	case c.deletes():
+		return e.wasDryRun || contains(deleteDryRun.first(e.tree), "All")
+	case c.sub == "eviction":
+		return e.wasDryRun || contains(evictDryRun.first(e.tree), "All")
+	}
+	return e.wasDryRun
+}
 
-var dryRunPath = mustPath("protoPayload.request.dryRun")
+var (
+	deleteDryRun = mustPath("protoPayload.request.dryRun")
+	evictDryRun  = mustPath("protoPayload.request.deleteOptions.dryRun")
+)

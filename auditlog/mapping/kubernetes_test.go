@@ -222,6 +222,20 @@ func TestWhatIsDoneToMollyguardItself(t *testing.T) {
 		{"it is made", all(request(hooks+"create", "admissionregistration.k8s.io/v1/validatingwebhookconfigurations"), []string{"protoPayload/request", `{"metadata":{"name":"mg"}}`}), operation.Unprotect, true},
 		{"it is put right by ourselves", all(request(hooks+"update", hook+"mg"), by("system:serviceaccount:guards:mollyguard")), "", false},
 		{"somebody else's is patched", request(hooks+"patch", hook+"other"), "", false},
+		{"it is patched, with a word of a dry run that means nothing there", all(request(hooks+"patch", hook+"mg"), []string{"protoPayload/request", `{"webhooks":[],"dryRun":["All"]}`}), operation.Unprotect, true},
+		{"a policy is called as a hook of ours is", request("io.k8s.admissionregistration.v1.validatingadmissionpolicies.patch", "admissionregistration.k8s.io/v1/validatingadmissionpolicies/evil.mollyguard.dev"), operation.Unprotect, true},
+		{
+			"a policy that is called so is bound", all(request("io.k8s.admissionregistration.v1.validatingadmissionpolicybindings.patch", "admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/b"),
+				[]string{"protoPayload/request", `{"spec":{"policyName":"evil.mollyguard.dev"}}`}), operation.Unprotect, true,
+		},
+		{
+			"it is deleted by somebody as a controller", all(request(hooks+"delete", hook+"mg"), []string{"protoPayload/authenticationInfo",
+				`{"principalEmail":"system:kube-controller-manager","serviceAccountDelegationInfo":[{"principalSubject":"alice@example.com"}]}`}), operation.Delete, true,
+		},
+		{
+			"it is put by somebody as us", all(request(hooks+"update", hook+"mg"), []string{"protoPayload/authenticationInfo",
+				`{"principalEmail":"system:serviceaccount:guards:mollyguard","serviceAccountDelegationInfo":[{"principalSubject":"alice@example.com"}]}`}), operation.Unprotect, true,
+		},
 		{"hooks of another are called as ours are", all(request(hooks+"patch", hook+"other"), []string{"protoPayload/request", `{"webhooks":[{"name":"x.example.com"},{"name":"object.delete.mollyguard.dev"}]}`}), operation.Unprotect, true},
 		{"another has a hook called as ours are", all(request(hooks+"update", hook+"other"), []string{"protoPayload/response", `{"webhooks":[{"name":"scale.mollyguard.dev"}]}`}), operation.Unprotect, true},
 		{

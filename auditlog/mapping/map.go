@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -135,11 +136,25 @@ func (m *Mapper) reading(e *entry) auditlog.Reading {
 	}
 	reading.LongRunning = e.long
 	op := &reading.Operation
+	if op.Surface == operation.GCP {
+		m.known(op)
+	}
 	op.Phase, op.Time = e.phase(), e.timestamp
 	op.Actor, op.Origin = m.actor(e.caller), e.caller.origin()
 	op.Presented = presented(e.caller.reason)
 	op.Source, op.DecisionID = e.source(), decisionID(reading.Key, e.timestamp)
 	return reading
+}
+
+// known says what is known of any target: that it is an account by which Mollyguard
+// reads, and that its project is not known.
+func (m *Mapper) known(op *operation.Operation) {
+	if op.Verb != operation.Update && slices.ContainsFunc(strings.Split(op.Target.Ref, "/"), m.isOwn) {
+		op.Target.Own = true
+	}
+	if digits(op.Target.Project) {
+		op.Unknown = append(op.Unknown, "which project "+op.Target.Project+" is")
+	}
 }
 
 // cloud reads a call of a Google API, and reports whether it is to be judged.

@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -89,7 +91,18 @@ func fromNative(event object) (*nativeEntry, error) {
 		"insertId": id, "protoPayload": payload, "labels": annotations, "resource": object{"type": "k8s_cluster"},
 		"timestamp": received, "receiveTimestamp": finished,
 	}
-	return &nativeEntry{tree: tree, uid: uid, dryRun: strings.Contains(uri, "dryRun=")}, nil
+	return &nativeEntry{tree: tree, uid: uid, dryRun: dryRunBy(uri, verb, payload["request"])}, nil
+}
+
+// dryRunBy reports whether a URL makes a request a dry run. A deletion with a body goes
+// by that alone (k8s.io/apiserver pkg/endpoints/handlers DeleteResource).
+func dryRunBy(uri, verb string, body any) bool {
+	if strings.HasPrefix(verb, "delete") && body != nil {
+		return false
+	}
+	_, query, _ := strings.Cut(uri, "?")
+	values, err := url.ParseQuery(query)
+	return err == nil && slices.Contains(values["dryRun"], "All")
 }
 
 // nativeEntry is an audit event as a log entry, and what that has no field for.

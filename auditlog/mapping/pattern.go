@@ -131,7 +131,9 @@ func (ix index) interest(method string) (known, ignore bool) {
 
 // destructive are what the last segment of a method that no table knows is looked
 // through for.
-var destructive = []string{"delete", "destroy", "purge", "drop", "remove"}
+var destructive = []string{
+	"delete", "destroy", "purge", "drop", "remove", "truncate", "wipe", "clear", "evict", "revert", "rollback", "terminate", "demote", "abandon",
+}
 
 // looksDestructive reports whether a method may destroy something by its name.
 func looksDestructive(method string) bool {

@@ -206,7 +206,11 @@ func TestPhases(t *testing.T) {
 		{"failed at the start", []string{"operation", operation1, "protoPayload/status/code", "9"}, operation.Failed},
 		{"the last failed", []string{"operation", `{"id":"o","last":true}`, "protoPayload/status/code", "13"}, operation.Failed},
 		{"a right was granted", []string{"protoPayload/authorizationInfo", `[{"granted":true}]`}, operation.Finished},
-		{"granted is left out", []string{"protoPayload/authorizationInfo", `[{"permission":"p"}]`}, operation.Refused},
+		{"granted is left out, and it did not fail", []string{"protoPayload/authorizationInfo", `[{"permission":"p"}]`}, operation.Finished},
+		{"cancelled, done or not", []string{"protoPayload/status/code", "1"}, operation.Started},
+		{"too late to say, done or not", []string{"protoPayload/status/code", "4"}, operation.Started},
+		{"nobody answered, done or not", []string{"protoPayload/status/code", "14"}, operation.Started},
+		{"the last was cancelled", []string{"operation", `{"id":"o","last":true}`, "protoPayload/status/code", "1"}, operation.Failed},
 		{"granted is false, and the code another", []string{"protoPayload/authorizationInfo", `[{"granted":false}]`, "protoPayload/status/code", "5"}, operation.Refused},
 		{"one of two was granted", []string{"protoPayload/authorizationInfo", `[{"permission":"p"},{"granted":true}]`}, operation.Finished},
 		{"none was granted, and it started", []string{"protoPayload/authorizationInfo", `[{"permission":"p"}]`, "operation", operation1}, operation.Started},
@@ -223,8 +227,8 @@ func TestPhases(t *testing.T) {
 func TestALongRunningOperationIsNamedIfItHasSeveralEntries(t *testing.T) {
 	m := testMapper(t, Options{})
 	for text, want := range map[string]auditlog.LongRunning{
-		`{"id":"o","producer":"p","first":true}`:             {ID: "p o", First: true},
-		`{"id":"o","producer":"p","last":true}`:              {ID: "p o", Last: true},
+		`{"id":"o","producer":"p","first":true}`:             {ID: "p o DeleteCluster", First: true},
+		`{"id":"o","producer":"p","last":true}`:              {ID: "p o DeleteCluster", Last: true},
 		`{"id":"o","producer":"p","first":true,"last":true}`: {},
 		`{}`: {},
 	} {
@@ -252,7 +256,7 @@ func TestTargets(t *testing.T) {
 		{"a URL", []string{"protoPayload/resourceName", `"https://container.googleapis.com/v1/projects/p/zones/l/clusters/c"`}, "gcp://container.googleapis.com/projects/p/locations/l/clusters/c", nil},
 		{"a project's number", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`}, "gcp://container.googleapis.com/projects/prod-shop/locations/l/clusters/c", nil},
 		{"a project's number, and no label", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`, "resource", "{}"}, "gcp://container.googleapis.com/projects/prod-shop/locations/l/clusters/c", nil},
-		{"only a number is known", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`, "resource", "{}", "logName", `"projects/123/logs/cloudaudit.googleapis.com%2Factivity"`}, "gcp://container.googleapis.com/projects/123/locations/l/clusters/c", nil},
+		{"only a number is known", []string{"protoPayload/resourceName", `"projects/123/locations/l/clusters/c"`, "resource", "{}", "logName", `"projects/123/logs/cloudaudit.googleapis.com%2Factivity"`}, "gcp://container.googleapis.com/projects/123/locations/l/clusters/c", []string{"which project 123 is"}},
 		{"the location is a placeholder", []string{"protoPayload/resourceName", `"projects/p/locations/-/clusters/c"`}, "gcp://container.googleapis.com/projects/p/locations/europe-west1/clusters/c", nil},
 		{"no name", []string{"protoPayload/resourceName", `"projects/p"`, "resource/labels/cluster_name", ""}, "gcp://container.googleapis.com/projects/p", []string{"which Cluster it was"}},
 		{"no location", []string{"protoPayload/resourceName", "", "resource/labels/location", ""}, "", []string{"which Cluster it was (no location)"}},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -23,18 +24,14 @@ import (
 )
 
 func newAlert(s streams) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "alert",
 		Short: "Try the ways by which people are told, and see what they were not told",
-		Args:  exactly(0, "one of its commands"),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	dead := &cobra.Command{
+	})
+	dead := group(&cobra.Command{
 		Use:   "dead",
 		Short: "See alerts that no sink took, and log entries that could not be read",
-		Args:  exactly(0, "one of its commands"),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	dead.AddCommand(newDeadList(s), newDeadRetry(s))
 	cmd.AddCommand(newAlertTest(s), dead)
 	return cmd
@@ -59,7 +56,7 @@ Exit code: 0 if all took it, 1 if one did not.`,
 	return cmd
 }
 
-func alertTest(ctx context.Context, s streams, o alertTestOptions, names []string) (err error) {
+func alertTest(ctx context.Context, s streams, o alertTestOptions, names []string) error {
 	severity := operation.Severity(o.severity)
 	if !slices.Contains(severity.Values(), o.severity) {
 		return usageError("", "--severity: %q is not one of %s", o.severity, strings.Join(severity.Values(), ", "))
@@ -71,17 +68,12 @@ func alertTest(ctx context.Context, s streams, o alertTestOptions, names []strin
 	if err := checkSinkNames(c, names); err != nil {
 		return err
 	}
-	opened, err := openSinks(ctx, s, c, s.logger())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, opened.Close()) }()
 	failed := 0
 	for _, o := range c.Alerts.Sinks {
 		if len(names) > 0 && !slices.Contains(names, o.Name) {
 			continue
 		}
-		if err := try(ctx, opened.byName[o.Name], testAlert(c, severity, time.Now())); err != nil {
+		if err := testSink(ctx, s, o, testAlert(c, severity, time.Now())); err != nil {
 			failed++
 			fmt.Fprintf(s.err, "mollyguard: %s: not sent: %s\n", o.Name, operation.Printable(err.Error()))
 			continue
@@ -89,9 +81,21 @@ func alertTest(ctx context.Context, s streams, o alertTestOptions, names []strin
 		fmt.Fprintf(s.err, "mollyguard: %s: sent\n", o.Name)
 	}
 	if failed > 0 {
-		return &exitError{code: exitUndecided, err: fmt.Errorf("%d of the sinks did not take the test alert", failed)}
+		return &exitError{code: exitUndecided, err: fmt.Errorf("%s did not take the test alert", several(failed, "sink"))}
 	}
 	return nil
+}
+
+// testSink opens one sink alone: what is wrong with the others is no reason not to try
+// it.
+func testSink(ctx context.Context, s streams, o config.AlertSink, a alert.Alert) (err error) {
+	opened := &sinks{}
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	to, err := opened.open(ctx, s, o, s.logger())
+	if err != nil {
+		return err
+	}
+	return try(ctx, to, a)
 }
 
 func checkSinkNames(c config.Configuration, names []string) error {
@@ -184,7 +188,11 @@ func newDeadRetry(s streams) *cobra.Command {
 		Use:   "retry [flags] ID…|--all",
 		Short: "Try them again",
 		Long: `Try alerts again that no sink took, under the ids that they had, and judge log entries
-again that could not be read.`,
+again that could not be read. An alert is sent as soon as its sink takes it: if it does
+not, it is dead again, and in the list. What came of an entry is said here; its id may
+be given as the alert shows it, or with entry/ before it, as the list does.
+
+Exit code: 0, or 1 if one was not put back or an entry still cannot be read.`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {
 				return usageError("", "either ids, as mollyguard alert dead list shows them, or --all")
@@ -205,17 +213,33 @@ func deadRetry(ctx context.Context, s streams, o deadOptions, ids []string) erro
 	if ids == nil {
 		ids = []string{}
 	}
-	n := 0
-	err = atLedger(ctx, c, "/dead/retry", ids, &n, func(d deadLetters) error {
-		n, err = d.retry(ctx, ids)
+	var done retried
+	err = atLedger(ctx, c, "/dead/retry", ids, &done, func(d deadLetters) error {
+		done, err = d.retry(ctx, ids)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.err, "mollyguard: %d put back\n", n)
-	return nil
+	if done.Alerts > 0 || done.Read+len(done.Unread) == 0 {
+		fmt.Fprintf(s.err, "mollyguard: %s put back\n", several(done.Alerts, "alert"))
+	}
+	if done.Read > 0 {
+		fmt.Fprintf(s.err, "mollyguard: %s judged\n", severalEntries(done.Read))
+	}
+	if len(done.Unread) == 0 {
+		return nil
+	}
+	for _, letter := range done.Unread {
+		fmt.Fprintf(s.err, "mollyguard: %s: %s\n", operation.Printable(letter.ID), operation.Printable(letter.Reason))
+	}
+	return &exitError{
+		code: exitUndecided, err: fmt.Errorf("%s could not be read, as before", severalEntries(len(done.Unread))),
+		hint: "mend the table (audit.mappings), start the server again, and try again",
+	}
 }
+
+func severalEntries(n int) string { return several(n, "log entry") }
 
 func configWithLedger(path string) (config.Configuration, error) {
 	c, err := loadConfig(path)
@@ -231,6 +255,9 @@ func atLedger(ctx context.Context, c config.Configuration, path string, body, an
 	asked, err := askControl(ctx, c, path, body, answer)
 	if asked || err != nil {
 		return err
+	}
+	if _, err := os.Stat(c.Ledger.Path); err != nil { // to open it would make one, which may not be the server's then
+		return fmt.Errorf("there is no ledger: %w", err)
 	}
 	book, err := ledger.Open(c.Ledger.Path, ledger.Options{})
 	if err != nil {

@@ -28,7 +28,7 @@ type alerting struct {
 }
 
 // openAlerting returns nil if there are no sinks.
-func openAlerting(ctx context.Context, s streams, c config.Configuration, book *ledger.Ledger, e *engine.Engine, log *slog.Logger, registerer prometheus.Registerer) (*alerting, error) {
+func openAlerting(ctx context.Context, s streams, c config.Configuration, book *ledger.Ledger, e *engine.Engine, inCluster bool, log *slog.Logger, registerer prometheus.Registerer) (*alerting, error) {
 	if len(c.Alerts.Sinks) == 0 {
 		return nil, nil
 	}
@@ -37,7 +37,7 @@ func openAlerting(ctx context.Context, s streams, c config.Configuration, book *
 		return nil, err
 	}
 	a := &alerting{ledger: book, sinks: sinks}
-	if a.book, err = newBook(c, e); err != nil {
+	if a.book, err = newBook(c, e, inCluster); err != nil {
 		return nil, errors.Join(err, sinks.Close())
 	}
 	a.deliverer, err = alert.NewDeliverer(alert.DelivererOptions{Ledger: book, Book: a.book, Sinks: sinks.byName, Log: log, Registerer: registerer})
@@ -47,8 +47,19 @@ func openAlerting(ctx context.Context, s streams, c config.Configuration, book *
 	return a, nil
 }
 
-func newBook(c config.Configuration, e *engine.Engine) (*alert.Book, error) {
-	o := alert.BookOptions{Cluster: c.Cluster, Help: c.Help, UpdateInterval: c.Alerts.UpdateInterval, Runbooks: map[string]string{}}
+// approveAt is the command that approves a request where cases are in the cluster, or
+// else at the API.
+func approveAt(c config.Configuration, inCluster bool) func(handle string) string {
+	if inCluster || c.API.URL == "" {
+		return nil
+	}
+	return func(handle string) string {
+		return "mollyguard break-glass approve " + handle + " --server " + c.API.URL
+	}
+}
+
+func newBook(c config.Configuration, e *engine.Engine, inCluster bool) (*alert.Book, error) {
+	o := alert.BookOptions{Cluster: c.Cluster, Help: c.Help, UpdateInterval: c.Alerts.UpdateInterval, Approve: approveAt(c, inCluster), Runbooks: map[string]string{}}
 	for _, sink := range c.Alerts.Sinks {
 		o.Sinks = append(o.Sinks, sink.Name)
 	}

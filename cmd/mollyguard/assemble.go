@@ -154,7 +154,7 @@ func enforcementRules(c config.Configuration) []guard.EnforcementRule {
 func exemptions(c config.Configuration) []guard.Exemption {
 	var list []guard.Exemption
 	if len(c.Kubernetes.ControlPlane) > 0 {
-		list = append(list, guard.Exemption{Name: controlPlaneExemption, Actors: c.Kubernetes.ControlPlane})
+		list = append(list, guard.Exemption{Name: controlPlaneExemption, Actors: c.Kubernetes.ControlPlane, Alone: true})
 	}
 	list = append(list, googleExemptions()...)
 	for _, e := range c.Exempt {

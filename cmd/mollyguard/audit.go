@@ -11,19 +11,16 @@ import (
 )
 
 func newAudit(s streams) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "audit",
 		Short: "Watch the cloud's audit log, or judge what is in an old one",
-		Args:  exactly(0, "one of its commands"),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newAuditWatch(s), newAuditReplay(s))
+	})
+	cmd.AddCommand(newAuditWatch(s), newAuditReplay(s), newAuditEntry(s))
 	return cmd
 }
 
 func newAuditWatch(s streams) *cobra.Command {
 	var o serveOptions
-	repair := false
 	cmd := &cobra.Command{
 		Use:   "watch [flags]",
 		Short: "Watch Google Cloud's audit log and tell people what happens to production",
@@ -45,11 +42,6 @@ configuration does both.`,
 			if len(c.Audit.Sources) == 0 {
 				return usageError("name the configuration with --config", "there is nothing to watch: audit.sources is empty")
 			}
-			if repair {
-				if err := repairLedger(s, c.Ledger.Path); err != nil {
-					return err
-				}
-			}
 			o.auditOnly = true
 			return serve(cmd.Context(), s, c, o)
 		},
@@ -57,7 +49,7 @@ configuration does both.`,
 	cmd.Flags().StringVar(&o.config, "config", "", "configuration `FILE`")
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE`, for grants that are kept in a cluster")
 	cmd.Flags().BoolVar(&o.noCluster, "no-cluster", false, "run without a cluster, also inside a pod")
-	cmd.Flags().BoolVar(&repair, "repair", false, "save what can be read of a damaged ledger before starting; the damaged file is kept")
+	repairFlag(cmd, &o)
 	return cmd
 }
 

@@ -77,7 +77,7 @@ bg-xxxx-xxxx   pending   alice@example.com   delete Pod shop/web-1 and 1 more   
 		t.Errorf("output (-want +got):\n%s", diff)
 	}
 	wantTalk := `mollyguard: bg-xxxx-xxxx asks for delete Pod shop/web-1 and 1 more
-mollyguard: nobody is notified: tell somebody who may approve: mollyguard approve bg-xxxx-xxxx
+mollyguard: somebody who may approve has to: mollyguard approve bg-xxxx-xxxx
 `
 	if diff := cmp.Diff(wantTalk, plainHandles(talk.String())); diff != "" {
 		t.Errorf("talk (-want +got):\n%s", diff)

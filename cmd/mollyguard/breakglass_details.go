@@ -86,7 +86,7 @@ func (c clock) asked(l *lines, v breakglass.Case, here string) {
 	l.add("verb", "%s", verbs(scope.Verbs))
 	for _, target := range scope.Targets {
 		text := describe(target)
-		if target.UID == "" {
+		if target.UID == "" && !inCloud(target) { // none of them has one
 			text += " (whatever has this name: no uid)"
 		}
 		l.add("targets", "%s", text)

@@ -42,18 +42,26 @@ type typedName struct{ resource, name string }
 // the kubeconfig.
 type place struct{ kubeconfig, context, cluster, namespace string }
 
-// namingError says that a target is not named as it has to be: the help tells how.
-type namingError struct{ error }
+// namingError says that a target is not named as it has to be: hint tells how.
+type namingError struct {
+	error
+	hint string
+}
 
-func misnamed(format string, args ...any) error { return namingError{fmt.Errorf(format, args...)} }
+func misnamed(format string, args ...any) error {
+	return misnamedBut("--help shows how targets are named", format, args...)
+}
+
+// misnamedBut is misnamed where it can be told what was meant.
+func misnamedBut(hint, format string, args ...any) error {
+	return namingError{fmt.Errorf(format, args...), hint}
+}
 
 // namingHint is a hint for who did not know how to name something, and for nobody
 // else.
 func namingHint(err error) string {
-	if errors.As(err, new(namingError)) {
-		return "--help shows how targets are named"
-	}
-	return ""
+	named, _ := errors.AsType[namingError](err)
+	return named.hint
 }
 
 // onlyRefs reports whether no cluster has to be asked what is meant.

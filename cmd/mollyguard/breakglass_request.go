@@ -35,7 +35,8 @@ func newRequest(c console) *cobra.Command {
 
 VERB is one of ` + strings.Join(destructive(), ", ") + `.
 TARGET is a canonical name, k8s://CLUSTER/GROUP/RESOURCE[/NAMESPACE]/NAME, or as
-kubectl takes it: TYPE NAME…, or TYPE/NAME….
+kubectl takes it: TYPE NAME…, or TYPE/NAME…. A cloud resource is named as an alert
+shows it, gcp://SERVICE/PATH, and asked for at the server that watches the audit log.
 
 --for takes what you typed instead, a kubectl delete, scale or label, or the id of
 the decision that refused it. No shell reads the command: quotes are understood,
@@ -43,7 +44,9 @@ variables and patterns are refused. Selectors are looked up now, and the grant i
 for the objects that are there now.`,
 		Example: `  kubectl mollyguard request delete k8s://prod-eu/core/namespaces/shop --reason 'shop moved to prod-us'
   kubectl mollyguard request scale-to-zero deploy/web --namespace shop --reason 'leaks connections'
-  kubectl mollyguard request --for 'kubectl --namespace shop delete pods -l app=web' --reason 'stuck' --wait`,
+  kubectl mollyguard request --for 'kubectl --namespace shop delete pods -l app=web' --reason 'stuck' --wait
+  kubectl mollyguard request delete gcp://container.googleapis.com/projects/prod-shop/locations/europe-west1/clusters/prod-old \
+    --reason 'moved to prod-us' --server https://watcher:9443`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.complete(cmd)
 			return o.run(cmd, c, args)
@@ -103,11 +106,11 @@ func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error 
 	if err != nil {
 		return deskError(err, "")
 	}
-	c.say("%s asks for %s", v.ID(), what(v.Scope()))
+	c.say("%s asks for %s", v.ID(), whole(v.Scope()))
 	if blind {
 		c.say("warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now")
 	}
-	c.say("nobody is notified: tell somebody who may approve: %s %s%s", sibling(cmd, "approve"), v.ID(), o.where())
+	c.say("somebody who may approve has to: %s %s%s", sibling(cmd, "approve"), v.ID(), o.where())
 	if o.wait {
 		again := sibling(cmd, "show --wait "+v.ID()) + o.where()
 		if v, err = c.wait(ctx, desk, v.ID(), again); err != nil {
@@ -229,7 +232,7 @@ func (o requestOptions) intent(args []string) (intent, error) {
 // cluster was asked what is there.
 func (o requestOptions) fromIntent(ctx context.Context, c console, desk connection, i intent, p *breakglass.Proposal) (blind bool, err error) {
 	if len(i.cloud) > 0 {
-		return false, inCloud(ctx, desk, i, p)
+		return false, fromCloud(ctx, desk, i, p)
 	}
 	p.Scope.Surface, p.Scope.Verbs, p.Scope.Audience = operation.Kubernetes, append([]operation.Verb{i.verb}, i.also...), i.audience
 	cluster := i.audience
@@ -254,10 +257,10 @@ func (o requestOptions) fromIntent(ctx context.Context, c console, desk connecti
 	return false, err
 }
 
-// inCloud fills in the scope for cloud resources, which the server that watches the
+// fromCloud fills in the scope for cloud resources, which the server that watches the
 // audit log keeps grants for. Their names are all that there is: no uid tells one from
 // another that is made under its name.
-func inCloud(ctx context.Context, desk connection, i intent, p *breakglass.Proposal) error {
+func fromCloud(ctx context.Context, desk connection, i intent, p *breakglass.Proposal) error {
 	if desk.server == nil {
 		return usageError("say --server URL", "grants for cloud resources are with the server that watches the audit log, not in a cluster")
 	}

@@ -144,7 +144,7 @@ bg-xxxx-xxxx   pending   alice@example.com   delete namespaces shop   prod-eu   
 	}
 	wantTalk := `mollyguard: bg-xxxx-xxxx asks for delete namespaces shop
 mollyguard: warning: nothing was looked up: the grant would be for whatever has this name; with --context NAME it would be for what is there now
-mollyguard: nobody is notified: tell somebody who may approve: mollyguard approve bg-xxxx-xxxx --server ` + server.URL + `
+mollyguard: somebody who may approve has to: mollyguard approve bg-xxxx-xxxx --server ` + server.URL + `
 `
 	if diff := cmp.Diff(wantTalk, plainHandles(talk)); diff != "" {
 		t.Errorf("talk (-want +got):\n%s", diff)

@@ -34,6 +34,9 @@ func parseTargets(verb string, args []string, namespace string) (intent, error) 
 			}
 			continue
 		}
+		if service, path, ok := assetName(arg); ok {
+			return intent{}, misnamedBut("write "+shown(operation.GCPRef(service, path)), "%s is not a canonical name", shown(arg))
+		}
 		if !strings.HasPrefix(arg, refScheme) {
 			others = append(others, arg)
 			continue
@@ -73,6 +76,16 @@ func (i *intent) addCloud(arg string) error {
 	}
 	i.cloud = append(i.cloud, target)
 	return nil
+}
+
+// assetName takes apart what Google calls a resource elsewhere, //SERVICE/PATH
+// (https://cloud.google.com/asset-inventory/docs/asset-names).
+func assetName(arg string) (service, path string, ok bool) {
+	rest, ok := strings.CutPrefix(arg, "//")
+	if !ok {
+		return "", "", false
+	}
+	return operation.ParseGCPRef(cloudScheme + rest)
 }
 
 // dotless are the API groups without a dot in their name. All others are domains

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -33,13 +34,24 @@ func describeTarget(kind, namespace, name string) string {
 	return strings.TrimSpace(kind + " " + name)
 }
 
-// describe names a target, by its kind or else by its resource.
+// describe names a target, by its kind or else by its resource. A cloud resource has its
+// whole canonical name: another project may have one that is called the same, and it is
+// the one of the wrong tab that gets deleted.
 func describe(target operation.Reference) string {
+	if inCloud(target) {
+		return shown(target.Ref)
+	}
 	kind := target.Kind
 	if ref, ok := operation.ParseKubernetesRef(target.Ref); ok && kind == "" {
 		kind = ref.Resource
 	}
 	return shown(describeTarget(kind, target.Namespace, target.Name))
+}
+
+// inCloud reports whether a target is a cloud resource.
+func inCloud(target operation.Reference) bool {
+	_, _, ok := operation.ParseGCPRef(target.Ref)
+	return ok
 }
 
 // clock is what times are shown by: now, and the user's zone.
@@ -202,6 +214,18 @@ func what(s breakglass.Scope) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
+}
+
+// whole is what, with each cloud resource that is asked for.
+func whole(s breakglass.Scope) string {
+	if !slices.ContainsFunc(s.Targets, inCloud) {
+		return what(s)
+	}
+	texts := make([]string, len(s.Targets))
+	for i, target := range s.Targets {
+		texts[i] = describe(target)
+	}
+	return verbs(s.Verbs) + " " + strings.Join(texts, ", ")
 }
 
 func verbs(list []operation.Verb) string {

@@ -26,7 +26,7 @@ import (
 func (env *surroundings) caseStore(c config.Configuration, book *ledger.Ledger, log *slog.Logger) (store breakglass.Store, inCluster bool, err error) {
 	kind := c.BreakGlass.Store
 	if kind == config.StoreAuto {
-		kind = env.bestStore(book, log)
+		kind = env.bestStore(c, book, log)
 	}
 	switch kind {
 	case config.StoreKubernetes:
@@ -42,8 +42,9 @@ func (env *surroundings) caseStore(c config.Configuration, book *ledger.Ledger, 
 	return nil, false, nil
 }
 
-// bestStore is what auto means here.
-func (env *surroundings) bestStore(book *ledger.Ledger, log *slog.Logger) string {
+// bestStore is what auto means here. A ledger alone, without keys to sign with, is there
+// for alerts.
+func (env *surroundings) bestStore(c config.Configuration, book *ledger.Ledger, log *slog.Logger) string {
 	if env.cluster != nil {
 		_, err := env.cluster.mapper.RESTMapping(v1alpha1.GroupVersion().WithKind("BreakGlassRequest").GroupKind())
 		if !meta.IsNoMatchError(err) {
@@ -53,7 +54,7 @@ func (env *surroundings) bestStore(book *ledger.Ledger, log *slog.Logger) string
 			log.Warn("break glass is off: its CRDs are not installed; apply the manifests and start the server again")
 		}
 	}
-	if book != nil {
+	if book != nil && (c.BreakGlass.Keys.File != "" || env.cluster != nil && !env.auditOnly) {
 		return config.StoreLedger
 	}
 	return config.StoreNone

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/engine"
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 func newConfig(s streams) *cobra.Command {
@@ -15,8 +19,9 @@ func newConfig(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [flags]",
 		Short: "Check the configuration and print it with its defaults filled in",
-		Long: `Check the configuration, load its policies as a server would, and print it with its
-defaults filled in. Certificate files and the cluster are not looked at.`,
+		Long: `Check the configuration, load its policies and its tables for the audit log as a server
+would, and print it with its defaults filled in. Certificate files, secrets of sinks and
+the cluster are not looked at.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(configPath)
@@ -36,6 +41,9 @@ defaults filled in. Certificate files and the cluster are not looked at.`,
 			if _, err := engine.Compile(cmd.Context(), issuingSources(c), issuingOptions(c)); err != nil {
 				return fmt.Errorf("issuing policy: %w", err)
 			}
+			if err := checkMappings(configPath, c); err != nil {
+				return err
+			}
 			var b bytes.Buffer
 			encoder := yaml.NewEncoder(&b)
 			encoder.SetIndent(2)
@@ -48,4 +56,24 @@ defaults filled in. Certificate files and the cluster are not looked at.`,
 	}
 	cmd.Flags().StringVar(&configPath, "config", "", "configuration `FILE` (default: built-in defaults)")
 	return cmd
+}
+
+// checkMappings loads the tables for the audit log, whether or not it is watched.
+func checkMappings(path string, c config.Configuration) error {
+	var errs []error
+	for i, table := range c.Audit.Mappings {
+		field := fmt.Sprintf("audit.mappings[%d]", i)
+		info, err := os.Stat(table)
+		if err == nil && info.IsDir() {
+			err = fmt.Errorf("%s is a folder: name the files in it", operation.Printable(table))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", config.Where(path, field), field, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	_, err := newMapper(c, nil)
+	return err
 }

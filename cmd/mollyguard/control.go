@@ -12,6 +12,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/mollyguard/mollyguard/auditlog"
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/ledger"
 )
@@ -25,15 +26,19 @@ func controlPath(c config.Configuration) string { return c.Ledger.Path + ".sock"
 
 // openControl listens there, and returns nil without a ledger. Who holds the ledger's
 // lock is the only one: a socket that is there is left from a server that died.
+// Anything else under that name is somebody's file.
 func openControl(ctx context.Context, c config.Configuration) (net.Listener, error) {
 	if c.Ledger.Path == "" || len(c.Alerts.Sinks) == 0 {
 		return nil, nil
 	}
 	path := controlPath(c)
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("%s is there, and is not a socket: move it away, or change ledger.path", path)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove what an earlier server left: %w", err)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	listener, err := (&net.ListenConfig{Control: ownersOnly}).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen beside the ledger: %w", err)
 	}
@@ -62,6 +67,10 @@ func controlServer(book *ledger.Ledger, h *house, log *slog.Logger) *http.Server
 		}
 		n, err := letters.retry(r.Context(), ids)
 		answerJSON(w, n, err)
+	})
+	mux.HandleFunc("GET /entries/{decision}", func(w http.ResponseWriter, r *http.Request) {
+		entry, err := auditlog.EntryOf(r.Context(), book, r.PathValue("decision"))
+		answerJSON(w, json.RawMessage(entry), err)
 	})
 	return limitedServer(mux, nil, log)
 }

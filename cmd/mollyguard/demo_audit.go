@@ -74,8 +74,8 @@ func (d demoAudit) tell(ctx context.Context) error {
 	if err := d.happens(ctx, wrong); err != nil {
 		return err
 	}
-	d.scene(14, "This one is meant. Alice asks first, and Bob approves.",
-		"mollyguard request delete "+demoCloudTarget+meant+" --reason 'moved to prod-us' --server https://mollyguard.example.com")
+	d.scene(14, "This one is meant. Alice asks first.",
+		"mollyguard break-glass request delete "+demoCloudTarget+meant+" --reason 'moved to prod-us' --server https://mollyguard.example.com")
 	alice, err := d.client(demoAlice)
 	if err != nil {
 		return err
@@ -87,6 +87,8 @@ func (d demoAudit) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.state(asked)
+	d.scene(15, "Bob looks at it, and approves.", "mollyguard break-glass approve "+asked.ID()+" --server https://mollyguard.example.com")
 	bob, err := d.client(demoBob)
 	if err != nil {
 		return err
@@ -96,7 +98,7 @@ func (d demoAudit) tell(ctx context.Context) error {
 		return err
 	}
 	d.state(approved)
-	d.scene(15, "People are told all the same, and can go back to sleep.", "(alice@example.com presses DELETE on cluster "+meant+")")
+	d.scene(16, "People are told all the same, and can go back to sleep.", "(alice@example.com presses DELETE on cluster "+meant+")")
 	return d.happens(ctx, meant)
 }
 

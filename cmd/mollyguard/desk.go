@@ -86,7 +86,7 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 	}
 	env.lead = append(env.lead, func(ctx context.Context) error { return d.sweep(ctx, changed, log) })
 	env.webhook = webhookExtras{callSecret: d.keys.CallSecret, isCallSecret: d.keys.IsCallSecret, cases: inCluster}
-	if c.Server.ClientCA == "" && (env.cluster == nil || !*c.Kubernetes.Webhook.Manage) {
+	if !env.auditOnly && c.Server.ClientCA == "" && (env.cluster == nil || !*c.Kubernetes.Webhook.Manage) {
 		log.Warn("grants open nothing here, tokens for elsewhere can be issued: this server does not tell the API server the path that it is known by; set server.clientCA, or kubernetes.webhook.manage with a cluster")
 	}
 	return d, nil

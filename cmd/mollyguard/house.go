@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -20,7 +21,9 @@ type house struct {
 	alerting *alerting
 	watching *watching
 	copies   *copies
-	log      *slog.Logger
+	// emergency are the sinks for when the ledger cannot be written.
+	emergency *sinks
+	log       *slog.Logger
 }
 
 // furnish puts a house together. Its parts ask each other while it runs, so some of
@@ -46,12 +49,19 @@ func furnish(ctx context.Context, s streams, c config.Configuration, env *surrou
 	if h.assembly, err = assemble(ctx, c, p); err != nil {
 		return nil, err
 	}
-	if h.alerting, err = openAlerting(ctx, s, c, books.ledger, h.assembly.engine, log, registry); err != nil {
+	if h.alerting, err = openAlerting(ctx, s, c, books.ledger, h.assembly.engine, env.webhook.cases, log, registry); err != nil {
 		return nil, err
 	}
-	if h.watching, err = openWatching(ctx, c, env, books, h.assembly, h.alerting, log, registry); err != nil {
-		h.alerting.close(&err)
+	if h.watching, err = openWatching(ctx, c, env, books, recorder, h.assembly, h.alerting, log, registry); err != nil {
+		h.close(&err)
 		return nil, err
+	}
+	if h.watching != nil {
+		// Sinks of its own: one takes one alert at a time, and theirs are the deliverer's.
+		if h.emergency, err = openSinks(ctx, s, c, log); err != nil {
+			h.close(&err)
+			return nil, err
+		}
 	}
 	if env.certificates != nil {
 		certificateMetrics(registry, env.certificates)
@@ -79,7 +89,13 @@ func (h *house) checks(env *surroundings) []check {
 	}
 	checks = append(checks, check{"caches", func() (string, error) { return "", env.synced() }})
 	if h.watching != nil {
-		checks = append(checks, check{"audit", func() (string, error) { return "", h.watching.watcher.Ready() }})
+		checks = append(checks, check{"audit", func() (string, error) {
+			err := h.watching.watcher.Ready()
+			if err != nil && !env.auditOnly { // a full disk must not take the webhook out of its Service
+				return "but what is read cannot be kept: " + err.Error(), nil
+			}
+			return "", err
+		}})
 	}
 	return checks
 }
@@ -103,7 +119,7 @@ func (h *house) tasks(c config.Configuration, env *surroundings) []func(context.
 	}
 	if h.watching != nil {
 		e := &emergency{
-			sinks: h.alerting.sinks.byName, trouble: h.watching.watcher.Ready, cluster: c.Cluster, help: c.Help, now: time.Now, log: h.log,
+			sinks: h.emergency.byName, trouble: h.watching.watcher.Ready, cluster: c.Cluster, help: c.Help, now: time.Now, log: h.log,
 		}
 		tasks = append(tasks, e.run)
 	}
@@ -114,4 +130,7 @@ func (h *house) tasks(c config.Configuration, env *surroundings) []func(context.
 func (h *house) close(err *error) {
 	h.alerting.close(err)
 	h.copies.close(err)
+	if h.emergency != nil {
+		*err = errors.Join(*err, h.emergency.Close())
+	}
 }

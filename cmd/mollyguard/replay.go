@@ -1,29 +1,25 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mollyguard/mollyguard/alert"
 	"github.com/mollyguard/mollyguard/alert/sink"
 	"github.com/mollyguard/mollyguard/auditlog"
-	"github.com/mollyguard/mollyguard/auditlog/file"
 	"github.com/mollyguard/mollyguard/auditlog/inventory"
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/ledger"
-	"github.com/mollyguard/mollyguard/operation"
 	"github.com/mollyguard/mollyguard/webhook"
 )
 
@@ -38,15 +34,18 @@ func newAuditReplay(s streams) *cobra.Command {
 have been told, with counts by policy and actor.
 
 A FILE holds log entries as gcloud logging read --format=json prints them, one per
-line, or Kubernetes audit events (audit.k8s.io/v1). Labels come from --assets; without,
-none are known, and unknown counts as production unless production.never says
-otherwise. No grant is considered, and nothing is sent or kept.
+line, or Kubernetes audit events (audit.k8s.io/v1), in any order: gcloud prints the
+newest first. An empty list is no mistake, an empty file is.
+
+Labels come from --assets; without, none are known, and unknown counts as production
+unless production.never says otherwise. No grant is considered, and nothing is sent or
+kept.
 
 Exit code: 0 nothing would have been alerted, 3 something would, 1 an entry could not
 be read or judged.`,
-		Example: `  gcloud logging read 'log_id("cloudaudit.googleapis.com/activity")' --project PROJECT --freshness 30d --format json |
+		Example: `  gcloud logging read "$(cat deploy/gcp/filter.txt)" --project=PROJECT --freshness=30d --format=json |
     mollyguard audit replay --config mollyguard.yaml -
-  mollyguard audit replay --assets <(gcloud asset search-all-resources --scope projects/PROJECT --format json) -o json entries.json`,
+  mollyguard audit replay --assets <(gcloud asset search-all-resources --scope=projects/PROJECT --format=json) -o json entries.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError("usage: "+cmd.UseLine(), "name at least one file with log entries, or - for standard input")
@@ -70,38 +69,86 @@ func replay(ctx context.Context, s streams, o replayOptions, files []string) (er
 	if err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "mollyguard-replay-")
+	if err := canRead(files); err != nil {
+		return err
+	}
+	book, remove, err := scratchLedger()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	book, err := ledger.Open(filepath.Join(folder, "ledger.db"), ledger.Options{Temporary: true, MaxBytes: maxReplayLedger})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, book.Close()) }()
+	defer func() { err = errors.Join(err, book.Close(), remove()) }()
 	tally := newTally(s.out, o.output)
 	r, err := newReplaying(ctx, s, c, o, book, tally, files)
 	if err != nil {
 		return err
 	}
-	if err := r.watcher.Run(ctx); err != nil {
+	if err := r.run(ctx); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return r.report(ctx, s, o, tally)
+	return r.report(ctx, s, o)
 }
 
 // maxReplayLedger is how much of a disk a replay may take: ten million judged entries.
 const maxReplayLedger = 8 << 30
+
+// scratchLedger makes a ledger that is thrown away. Its file has no name any more when
+// it is there, so that nothing is left of it whatever ends the program; where an open
+// file cannot be removed, remove does it.
+func scratchLedger() (book *ledger.Ledger, remove func() error, err error) {
+	folder, err := os.MkdirTemp("", "mollyguard-replay-")
+	if err != nil {
+		return nil, nil, &exitError{
+			code: exitUndecided, err: fmt.Errorf("make a folder for what is read: %w", err),
+			hint: "set TMPDIR to a folder that can be written",
+		}
+	}
+	remove = func() error { return os.RemoveAll(folder) }
+	book, err = ledger.Open(filepath.Join(folder, "ledger.db"), ledger.Options{Temporary: true, MaxBytes: maxReplayLedger})
+	if err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	if remove() == nil {
+		remove = func() error { return nil }
+	}
+	return book, remove, nil
+}
 
 // replaying is a watcher that reads files.
 type replaying struct {
 	watcher *auditlog.Watcher
 	book    *alert.Book
 	ledger  *ledger.Ledger
+	tally   *tally
+}
+
+// lookInterval is how often a replay looks whether it gets on.
+const lookInterval = 100 * time.Millisecond
+
+// run reads all there is. What a server would wait for, such as room on a disk, ends it.
+func (r *replaying) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		ticker := time.NewTicker(lookInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if err := r.watcher.Ready(); err != nil {
+					cancel(fmt.Errorf("what was read cannot be kept: %w", err))
+				}
+				if err := r.tally.broken(); err != nil {
+					cancel(err)
+				}
+			}
+		}
+	}()
+	if err := r.watcher.Run(ctx); err != nil {
+		return err
+	}
+	return cmp.Or(context.Cause(ctx), r.tally.broken())
 }
 
 func newReplaying(ctx context.Context, s streams, c config.Configuration, o replayOptions, book *ledger.Ledger, tally *tally, files []string) (*replaying, error) {
@@ -114,8 +161,8 @@ func newReplaying(ctx context.Context, s streams, c config.Configuration, o repl
 		return nil, err
 	}
 	c.Alerts = config.Alerts{Sinks: []config.AlertSink{{Name: "replay"}}} // nobody sends
-	r := &replaying{ledger: book}
-	if r.book, err = newBook(c, a.engine); err != nil {
+	r := &replaying{ledger: book, tally: tally}
+	if r.book, err = newBook(c, a.engine, false); err != nil {
 		return nil, err
 	}
 	mapper, err := newMapper(c, a)
@@ -137,157 +184,38 @@ func newReplaying(ctx context.Context, s streams, c config.Configuration, o repl
 		return nil, err
 	}
 	r.watcher, err = auditlog.New(auditlog.Options{
-		Sources: []auditlog.Source{oneAfterTheOther{sources}}, Mapper: tally.counting(mapper), Judging: judging,
+		Sources: []auditlog.Source{oneAfterTheOther{sources, files, tally, isEnd(mapper)}}, Mapper: tally.counting(mapper), Judging: judging,
 		Decider: a.guard, Recorder: tallyEnds{tally}, Book: r.book, Ledger: book,
+		// However long it takes, nothing of it is old.
+		Now: func() time.Time { return time.Unix(0, 0) },
 	})
 	return r, err
 }
 
-func replaySources(s streams, files []string) ([]auditlog.Source, error) {
-	var sources []auditlog.Source
-	for _, path := range files {
-		o := file.Options{Path: path}
-		if path == "-" {
-			o = file.Options{Reader: s.in}
-		}
-		source, err := file.New(o)
-		if err != nil {
-			return nil, err
-		}
-		sources = append(sources, source)
-	}
-	return sources, nil
-}
-
-// oneAfterTheOther reads sources in their order: the end of an operation may be in the
-// file after that of its start.
-type oneAfterTheOther struct{ sources []auditlog.Source }
-
-// Name implements auditlog.Source.
-func (oneAfterTheOther) Name() string { return "replay" }
-
-// Run implements auditlog.Source.
-func (o oneAfterTheOther) Run(ctx context.Context, _ string, hand auditlog.Hand, report auditlog.Report) error {
-	for _, source := range o.sources {
-		if err := source.Run(ctx, "", hand, report); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// tally counts what a replay sees. It is a Recorder of decisions.
-type tally struct {
-	json *json.Encoder // nil for text
-
-	lock sync.Mutex
-	// alerts are operations, entries and judged what there is in the files.
-	entries, judged, alerts, undecided int
-	policies, actors                   map[string]int
-	unread                             int
-	firstUnread                        error
-}
-
-func newTally(w io.Writer, format string) *tally {
-	t := &tally{policies: map[string]int{}, actors: map[string]int{}}
-	if format == "json" {
-		t.json = json.NewEncoder(w)
-	}
-	return t
-}
-
-// tallyEnds is the Recorder of ends of operations, which were counted when they
-// started.
-type tallyEnds struct{ *tally }
-
-// Record prints a decision if that is wanted.
-func (t tallyEnds) Record(_ context.Context, d operation.Decision) error {
-	t.lock.Lock()
-	defer t.lock.Unlock()
-	return t.print(d)
-}
-
-func (t *tally) print(d operation.Decision) error {
-	t.judged++
-	if t.json != nil {
-		return t.json.Encode(d)
-	}
-	return nil
-}
-
-// Record counts a decision, and prints it if that is wanted.
-func (t *tally) Record(_ context.Context, d operation.Decision) error {
-	t.lock.Lock()
-	defer t.lock.Unlock()
-	switch d.Outcome {
-	case operation.OutcomeAlert:
-		t.alerts++
-		t.actors[cmp.Or(d.Actor.Name, "(not in the entry)")]++
-		for _, v := range d.Violations {
-			if v.Enforcement == operation.EnforceAlert {
-				t.policies[v.Policy]++
-			}
-		}
-	case operation.OutcomeUndecided:
-		t.undecided++
-	}
-	return t.print(d)
-}
-
-// counting is a mapper that counts what it is given.
-func (t *tally) counting(m auditlog.Mapper) auditlog.Mapper { return countingMapper{m, t} }
-
-type countingMapper struct {
-	auditlog.Mapper
-	tally *tally
-}
-
-// Cares implements auditlog.Mapper.
-func (m countingMapper) Cares(data []byte) bool {
-	m.tally.lock.Lock()
-	m.tally.entries++
-	m.tally.lock.Unlock()
-	return m.Mapper.Cares(data)
-}
-
-// Map implements auditlog.Mapper.
-func (m countingMapper) Map(data []byte) (auditlog.Reading, error) {
-	r, err := m.Mapper.Map(data)
-	if err != nil {
-		m.tally.lock.Lock()
-		m.tally.unread++
-		m.tally.firstUnread = cmp.Or(m.tally.firstUnread, err)
-		m.tally.lock.Unlock()
-	}
-	return r, err
-}
-
 // report prints what people would have been told.
-func (r *replaying) report(ctx context.Context, s streams, o replayOptions, t *tally) error {
+func (r *replaying) report(ctx context.Context, s streams, o replayOptions) error {
+	t := r.tally
 	alerts, err := r.alerts(ctx)
 	if err != nil {
 		return err
 	}
-	if t.entries == 0 {
-		return errors.New("no log entry in there: an empty list")
+	if t.entries == 0 && t.blank {
+		return errors.New("no log entry in there, not even an empty list: see what the command that writes it says")
 	}
 	if o.output == "text" {
+		w := bufio.NewWriter(s.out)
 		for _, a := range alerts {
-			fmt.Fprintf(s.out, "%s\n", sink.Text(a))
+			fmt.Fprintf(w, "%s\n", sink.Text(a))
 		}
-		fmt.Fprintf(s.out, "%d entries, %d judged: %d operations would have been alerted, in %d incidents\n", t.entries, t.judged, t.alerts, len(alerts))
-		printCounts(s.out, "by policy", t.policies)
-		printCounts(s.out, "by actor", t.actors)
+		fmt.Fprintf(w, "%s, %d judged: %s would have been alerted, in %s\n",
+			several(t.entries, "entry"), t.judged, several(t.alerts, "operation"), several(len(alerts), "incident"))
+		printCounts(w, "by policy", t.policies)
+		printCounts(w, "by actor", t.actors)
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
-	switch {
-	case t.unread > 0:
-		return &exitError{code: exitUndecided, err: fmt.Errorf("%d entries could not be read, the first because: %w", t.unread, t.firstUnread)}
-	case t.undecided > 0:
-		return &exitError{code: exitUndecided, err: fmt.Errorf("%d operations could not be judged", t.undecided)}
-	case t.alerts > 0:
-		return &exitError{code: exitDenied}
-	}
-	return nil
+	return t.err()
 }
 
 // alerts are all incidents, oldest first.
@@ -314,18 +242,4 @@ func (r *replaying) alerts(ctx context.Context) ([]alert.Alert, error) {
 	})
 	slices.SortStableFunc(alerts, func(a, b alert.Alert) int { return a.Opened.Compare(b.Opened) })
 	return alerts, err
-}
-
-// printCounts prints the most frequent first.
-func printCounts(w io.Writer, title string, counts map[string]int) {
-	if len(counts) == 0 {
-		return
-	}
-	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
-	})
-	fmt.Fprintf(w, "\n%s\n", title)
-	for _, name := range names {
-		fmt.Fprintf(w, "  %6d  %s\n", counts[name], operation.Printable(name))
-	}
 }

@@ -91,7 +91,7 @@ func newRoot(program string, s streams) *cobra.Command {
 		Short: "Refuse destructive operations on production",
 		Long: `Mollyguard refuses destructive operations on production.
 
-Exit codes: 0 allowed or ok, 1 could not decide, 2 usage, 3 denied.`,
+Exit codes: 0 allowed or ok, 1 an error or could not decide, 2 usage, 3 denied.`,
 		Version:       version(),
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: name},
 		SilenceErrors: true,

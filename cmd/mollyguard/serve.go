@@ -29,6 +29,8 @@ type serveOptions struct {
 	config, kubeconfig, objects string
 	dryRunEnforcement           bool
 	noCluster                   bool
+	// repair saves what can be read of a damaged ledger first.
+	repair bool
 	// auditOnly leaves the admission webhook out.
 	auditOnly bool
 	// listening, if not nil, is told once where the server listens.
@@ -64,7 +66,12 @@ that decisionLog.path names, everything else to standard error.`,
 	cmd.Flags().StringVar(&o.objects, "objects", "", "without a cluster: `FILE` with objects as kubectl get -o json prints them, to know namespaces and parents from")
 	cmd.Flags().BoolVar(&o.dryRunEnforcement, "dry-run-enforcement", false, "turn every denial into a warning, and fail open")
 	cmd.Flags().BoolVar(&o.noCluster, "no-cluster", false, "run without a cluster, also inside a pod")
+	repairFlag(cmd, &o)
 	return cmd
+}
+
+func repairFlag(cmd *cobra.Command, o *serveOptions) {
+	cmd.Flags().BoolVar(&o.repair, "repair", false, "save what can be read of a damaged ledger before starting; the damaged file is kept")
 }
 
 // Limits of the servers. A review of the largest size arrives within
@@ -101,6 +108,11 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
+	if o.repair {
+		if err := repairLedger(s, c.Ledger.Path); err != nil {
+			return err
+		}
+	}
 	ports, err := openPorts(ctx, c, o)
 	if err != nil {
 		return err

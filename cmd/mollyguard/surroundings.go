@@ -41,6 +41,8 @@ type surroundings struct {
 	synced func() error
 	// run are to run as long as the server, lead on one replica at a time.
 	run, lead []func(ctx context.Context) error
+	// auditOnly says that there is no webhook here.
+	auditOnly bool
 	// lease is the name of the lease that who leads holds.
 	lease string
 	// cluster is nil without one.
@@ -100,7 +102,7 @@ func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logge
 	}
 	env, err := withCluster(c, restConfig, inCluster, log, registerer)
 	if err == nil && o.auditOnly {
-		env.lease = auditLease + "-cases"
+		env.lease, env.auditOnly = auditLease+"-cases", true
 	}
 	return env, err
 }
@@ -111,7 +113,7 @@ func withoutCluster(s streams, c config.Configuration, o serveOptions, log *slog
 		return nil, err
 	}
 	env := &surroundings{
-		lookup: lookup, observe: func(webhook.Answer) {}, synced: func() error { return nil }, lease: serverLease,
+		lookup: lookup, observe: func(webhook.Answer) {}, synced: func() error { return nil }, lease: serverLease, auditOnly: o.auditOnly,
 		webhook: webhookExtras{callSecret: func() string { return "" }},
 	}
 	if c.Certificates.Directory == "" && c.Certificates.Files.Certificate == "" {
@@ -216,15 +218,16 @@ func (env *surroundings) leading(c config.Configuration, log *slog.Logger) func(
 	if env.cluster == nil {
 		return all
 	}
-	return leading(c, env.cluster.clients, env.cluster.inCluster, env.lease, log, all)
+	return leading(c, env.cluster.clients, env.cluster.inCluster, env.lease, nil, log, all)
 }
 
 // serverLease is held by the replica that does what only one should.
 const serverLease = "mollyguard"
 
-// leading runs fn on one replica at a time. Outside the cluster there is one
-// server, and may be no namespace of ours to keep a lease in.
-func leading(c config.Configuration, clients kubernetes.Interface, inCluster bool, name string, log *slog.Logger, fn func(context.Context) error) func(context.Context) error {
+// leading runs fn on one replica at a time, and tells others, which may be nil, whether
+// another one holds the lease. Outside the cluster there is one server, and may be no
+// namespace of ours to keep a lease in.
+func leading(c config.Configuration, clients kubernetes.Interface, inCluster bool, name string, others func(bool), log *slog.Logger, fn func(context.Context) error) func(context.Context) error {
 	if !inCluster {
 		return fn
 	}
@@ -235,6 +238,9 @@ func leading(c config.Configuration, clients kubernetes.Interface, inCluster boo
 		}
 		lease := kube.Lease{
 			Clients: clients, Namespace: c.Kubernetes.Webhook.Service.Namespace, Name: name, Identity: identity, Log: log,
+		}
+		if others != nil {
+			lease.Holder = func(holder string) { others(holder != "" && holder != identity) }
 		}
 		return lease.Lead(ctx, fn)
 	}

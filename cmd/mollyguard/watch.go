@@ -20,13 +20,16 @@ import (
 	"github.com/mollyguard/mollyguard/auditlog/logging"
 	"github.com/mollyguard/mollyguard/auditlog/mapping"
 	"github.com/mollyguard/mollyguard/auditlog/pubsub"
+	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/ledger"
 	"github.com/mollyguard/mollyguard/operation"
 )
 
 // watching is what watches the audit log, put together from a configuration. A nil
 // watching is off.
 type watching struct {
+	mapper    *mapping.Mapper
 	inventory *inventory.Inventory
 	watcher   *auditlog.Watcher
 	judging   auditlog.Judging
@@ -34,7 +37,7 @@ type watching struct {
 }
 
 // openWatching returns nil if there are no sources.
-func openWatching(ctx context.Context, c config.Configuration, env *surroundings, books *books, a *assembly, people *alerting, log *slog.Logger, registerer prometheus.Registerer) (*watching, error) {
+func openWatching(ctx context.Context, c config.Configuration, env *surroundings, books *books, recorder auditlog.Recorder, a *assembly, people *alerting, log *slog.Logger, registerer prometheus.Registerer) (*watching, error) {
 	if len(c.Audit.Sources) == 0 {
 		return nil, nil
 	}
@@ -42,7 +45,7 @@ func openWatching(ctx context.Context, c config.Configuration, env *surroundings
 	if err != nil {
 		return nil, err
 	}
-	w := &watching{}
+	w := &watching{mapper: mapper}
 	report := func(t alert.Trouble) { w.watcher.Report(ctx, t) }
 	assets := c.Audit.Assets
 	w.inventory, err = inventory.New(inventory.Options{
@@ -65,7 +68,9 @@ func openWatching(ctx context.Context, c config.Configuration, env *surroundings
 			return nil, fmt.Errorf("audit.heartbeat: %w", err)
 		}
 	}
-	sources, err := auditSources(c, env, log, registerer)
+	sources, err := auditSources(c, env, func(ctx context.Context, source string) (string, error) {
+		return auditlog.PositionOf(ctx, books.ledger, source)
+	}, log, registerer)
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +80,20 @@ func openWatching(ctx context.Context, c config.Configuration, env *surroundings
 	}
 	w.judging = auditlog.Judging{Inventory: w.inventory, Marks: marksOf(selectors)}
 	w.watcher, err = auditlog.New(auditlog.Options{
-		Sources: sources, Mapper: mapper, Judging: w.judging, Decider: a.guard, Recorder: books.recent, Book: people.book,
+		Sources: sources, Mapper: mapper, Judging: w.judging, Decider: a.guard, Recorder: durable{recorder, books.decisions}, Book: people.book,
 		Ledger: books.ledger, Wake: people.deliverer.Wake, Silence: c.Audit.Silence, Log: log, Registerer: registerer,
 	})
 	return w, err
 }
+
+// durable is a Recorder of which what it took can be made durable.
+type durable struct {
+	auditlog.Recorder
+	log *ledger.Log
+}
+
+// Sync returns nil when all that was recorded is on disk.
+func (d durable) Sync(ctx context.Context) error { return d.log.Sync(ctx) }
 
 // newMapper reads log entries. a says who is whom; it may be nil.
 func newMapper(c config.Configuration, a *assembly) (*mapping.Mapper, error) {
@@ -109,7 +123,7 @@ func newMapper(c config.Configuration, a *assembly) (*mapping.Mapper, error) {
 func kindOf(a *assembly) func(name string) operation.ActorKind {
 	return func(name string) operation.ActorKind {
 		kind := a.reviewer.KindOf(name)
-		if kind == operation.Human && strings.HasSuffix(name, "gserviceaccount.com") {
+		if kind == operation.Human && strings.HasSuffix(name, ".gserviceaccount.com") {
 			return operation.Service
 		}
 		return kind
@@ -142,7 +156,7 @@ func marksOf(selectors []labels.Selector) auditlog.Marks {
 }
 
 // auditSources are the sources of a configuration.
-func auditSources(c config.Configuration, env *surroundings, log *slog.Logger, registerer prometheus.Registerer) ([]auditlog.Source, error) {
+func auditSources(c config.Configuration, env *surroundings, position func(ctx context.Context, source string) (string, error), log *slog.Logger, registerer prometheus.Registerer) ([]auditlog.Source, error) {
 	var sources []auditlog.Source
 	var errs []error
 	for i, o := range c.Audit.Sources {
@@ -156,8 +170,8 @@ func auditSources(c config.Configuration, env *surroundings, log *slog.Logger, r
 			continue
 		}
 		if o.PubSub == nil && env.cluster != nil && env.cluster.inCluster { // Pub/Sub itself shares out what there is
-			source = &alone{Source: source, lead: func(do func(context.Context) error) func(context.Context) error {
-				return leading(c, env.cluster.clients, true, auditLease, log, do)
+			source = &alone{Source: source, position: position, lead: func(others func(bool), do func(context.Context) error) func(context.Context) error {
+				return leading(c, env.cluster.clients, true, auditLease, others, log, do)
 			}}
 		}
 		sources = append(sources, source)
@@ -189,21 +203,27 @@ const auditLease = "mollyguard-audit"
 // alone is a source that one replica at a time reads.
 type alone struct {
 	auditlog.Source
-	lead    func(do func(context.Context) error) func(context.Context) error
-	reading atomic.Bool
+	lead func(others func(bool), do func(context.Context) error) func(context.Context) error
+	// position is how far this replica got: it may lead again long after it began.
+	position func(ctx context.Context, source string) (string, error)
+	// others is true while another replica is known to hold the lease. One that nobody
+	// may read, or contest, is held by nobody: that is silence.
+	others atomic.Bool
 }
 
 // Run implements auditlog.Source.
-func (a *alone) Run(ctx context.Context, position string, hand auditlog.Hand, report auditlog.Report) error {
-	return a.lead(func(ctx context.Context) error {
-		a.reading.Store(true)
-		defer a.reading.Store(false)
+func (a *alone) Run(ctx context.Context, _ string, hand auditlog.Hand, report auditlog.Report) error {
+	return a.lead(a.others.Store, func(ctx context.Context) error {
+		position, err := a.position(ctx, a.Name())
+		if err != nil {
+			return err
+		}
 		return a.Source.Run(ctx, position, hand, report)
 	})(ctx)
 }
 
 // Idle reports whether another replica reads.
-func (a *alone) Idle() bool { return !a.reading.Load() }
+func (a *alone) Idle() bool { return a.others.Load() }
 
 // run are the tasks of watching.
 func (w *watching) run() []func(ctx context.Context) error {
@@ -220,16 +240,37 @@ func (w *watching) run() []func(ctx context.Context) error {
 // assess returns what would stand against an operation on a cloud resource that nobody
 // has asked for yet.
 func (w *watching) assess(ctx context.Context, a *assembly, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error) {
-	service, path, ok := operation.ParseGCPRef(target.Ref)
-	if !ok || w == nil {
-		return nil, fmt.Errorf("%s cannot be looked at: this server does not watch the audit log", operation.Printable(target.Ref))
+	if w == nil {
+		return nil, &breakglass.Refusal{Reason: operation.Printable(target.Ref) + ": this server does not watch the audit log: ask the one that does"}
 	}
+	if err := w.identify(verb, &target); err != nil {
+		return nil, err
+	}
+	service, path, _ := operation.ParseGCPRef(target.Ref)
 	r := auditlog.Reading{Operation: operation.Operation{
 		Surface: operation.GCP, Verb: verb, Phase: operation.Requested, Actor: actor,
 		Target: operation.Target{Reference: target, Group: service, Project: segmentAfter(path, "projects"), Location: segmentAfter(path, "locations", "zones", "regions")},
 	}}
 	w.judging.Complete(ctx, &r)
 	return a.guard.Assess(ctx, r.Operation)
+}
+
+// identify fills in a target's kind. A *breakglass.Refusal says that no entry will ever
+// have that name: such a grant would be missed on the night that it is for. What no table
+// knows has a name and a kind from its entry.
+func (w *watching) identify(verb operation.Verb, target *operation.Reference) error {
+	if verb == operation.Unknown {
+		return nil
+	}
+	kind, problem := w.mapper.Knows(target.Ref)
+	switch {
+	case problem != "":
+		return &breakglass.Refusal{Reason: operation.Printable(target.Ref + ": " + problem)}
+	case target.Kind != "" && target.Kind != kind:
+		return &breakglass.Refusal{Reason: fmt.Sprintf("%s is a %s, not a %s", operation.Printable(target.Ref), kind, operation.Printable(target.Kind))}
+	}
+	target.Kind = kind
+	return nil
 }
 
 // segmentAfter is what follows one of some words in a path.

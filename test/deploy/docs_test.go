@@ -106,7 +106,9 @@ func TestEveryConfigurationInTheDocsIsValid(t *testing.T) {
 			if err := os.WriteFile(path, []byte(block), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if said, err := exec.Command(mollyguard(t), "config", "--config", path).CombinedOutput(); err != nil {
+			check := exec.Command(mollyguard(t), "config", "--config", path)
+			check.Dir = filepath.Dir(docs) // tables are named from there
+			if said, err := check.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v: %s\n%s", page, err, said, block)
 			}
 		}

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,6 +119,41 @@ func TestTheCommandsAndTheModuleMakeTheSameNames(t *testing.T) {
 	for _, name := range found {
 		if !regexp.MustCompile(`(?: create |subscriptions create )` + name[1] + `\b`).MatchString(readme) {
 			t.Errorf("no command makes %s", name[1])
+		}
+	}
+}
+
+func TestTheCommandsAndTheModuleMakeTheSameSubscriptions(t *testing.T) {
+	day := 24 * time.Hour
+	seconds := func(text string) string { // as gcloud takes them, of what Terraform does
+		if d, err := time.ParseDuration(text); err == nil && d%day == 0 {
+			return fmt.Sprintf("%dd", d/day)
+		}
+		return text
+	}
+	readme, module := strings.ReplaceAll(readText(t, gcp+"/README.md"), "\\\n", ""), terraform(t)
+	for _, name := range []string{"audit", "assets"} {
+		_, block, found := strings.Cut(module, `resource "google_pubsub_subscription" "`+name+`" {`)
+		block, _, _ = strings.Cut(block, "\n}\n")
+		_, command, ok := strings.Cut(readme, "gcloud pubsub subscriptions create mollyguard-"+name+" ")
+		command, _, _ = strings.Cut(command, "\n")
+		if !found || !ok {
+			t.Fatalf("no subscription %s in both", name)
+		}
+		got, want := map[string]string{}, map[string]string{}
+		for setting, flag := range map[string]string{
+			"ack_deadline_seconds": "ack-deadline", "message_retention_duration": "message-retention-duration",
+			"minimum_backoff": "min-retry-delay", "maximum_backoff": "max-retry-delay",
+		} {
+			if value := regexp.MustCompile(`(?m)^\s+` + setting + `\s+= "?(\w+)"?$`).FindStringSubmatch(block); value != nil {
+				want[flag] = seconds(value[1])
+			}
+			if value := regexp.MustCompile(`--` + flag + `=(\w+)`).FindStringSubmatch(command); value != nil {
+				got[flag] = value[1]
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(want) != 4 {
+			t.Errorf("%s: the module against the command (-want +got):\n%s", name, diff)
 		}
 	}
 }

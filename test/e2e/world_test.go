@@ -58,9 +58,13 @@ func newWorld(t *testing.T, config string, args ...string) *world {
 }
 
 // prepareWorld is newWorld without a server.
-func prepareWorld(t *testing.T) *world {
+func prepareWorld(t *testing.T, edits ...func(*cluster.Options)) *world {
 	t.Helper()
-	w := &world{Cluster: cluster.ForTest(t, cluster.Options{})}
+	var opts cluster.Options
+	for _, edit := range edits {
+		edit(&opts)
+	}
+	w := &world{Cluster: cluster.ForTest(t, opts)}
 	w.admin = w.Admin()
 	var err error
 	if w.clients, err = kubernetes.NewForConfig(w.admin); err != nil {

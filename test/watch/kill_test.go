@@ -1,10 +1,13 @@
 package watch_test
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -30,19 +33,27 @@ func number(t *testing.T, name string, everyDay int) int {
 	return n
 }
 
+// atWorkLeast is the part of the lives, one in so many, in which a watcher has to have
+// decided something before it was killed: else only its start is tested. Fewer than
+// fewKills are too few to count on.
+const (
+	atWorkLeast = 3
+	fewKills    = 20
+)
+
 func TestNoAlertIsLostAndNoneIsMadeUpWhenTheWatcherIsKilledOverAndOver(t *testing.T) {
 	kills, entries := number(t, "MOLLYGUARD_KILLS", 8), number(t, "MOLLYGUARD_ENTRIES", 1600)
-	w := newWorld(t, "")
+	w := newWorld(t)
+	w.configure(w.subscribe(), "", noGrants)
 	w.receiver.fail(15)
 	random := rand.New(rand.NewPCG(uint64(kills), uint64(entries)))
 	flow := newFlow(random, entries)
 
+	atWork := 0
 	for round := range kills {
-		p := w.start()
-		// Some are killed while they start, most while they work.
-		life := time.Duration(random.IntN(2000)) * time.Millisecond
-		w.spread(flow.take(len(flow.entries)/kills), life)
-		p.kill()
+		if w.life(random, round, flow.take(len(flow.entries)/kills)) {
+			atWork++
+		}
 		if round%5 == 4 {
 			w.expire()
 		}
@@ -52,37 +63,124 @@ func TestNoAlertIsLostAndNoneIsMadeUpWhenTheWatcherIsKilledOverAndOver(t *testin
 			}
 		}
 	}
+	least := 1
+	if kills >= fewKills {
+		least = kills / atWorkLeast
+	}
+	if atWork < least {
+		t.Errorf("%d of %d watchers were killed after they had decided something, %d are wanted", atWork, kills, least)
+	}
 	w.spread(flow.take(len(flow.entries)), 0)
 	w.receiver.fail(0)
-	p := w.start()
-	defer p.kill()
-	for range 6 {
-		w.expire()
-		if w.patience(20*time.Second, func() bool { return cmp.Equal(flow.expected, w.told()) }) {
-			break
+	p := w.ready(w.start())
+	if w.settle(flow) {
+		// What comes once more must change nothing, as is known by what comes after it.
+		for _, entry := range flow.again(random, 20) {
+			w.publish(entry)
 		}
+		w.publish(flow.disk(len(flow.entries), time.Now().UTC()))
+		w.settle(flow)
 	}
+	w.stop(p)
 	newest, sends := w.receiver.alerts()
 	if diff := cmp.Diff(flow.expected, w.told()); diff != "" {
-		p.kill()
-		t.Errorf("what people were told (-want +got):\n%s\nthe watcher says:\n%s", diff, p.talk.String())
+		t.Errorf("what people were told (-want +got):\n%s", diff)
 	}
 	w.sameIDs()
-	t.Logf("%d entries, %d kills: %d operations that people were told of, in %d incidents, by %d messages", entries, kills, len(flow.expected), len(newest), sends)
+	t.Logf("%d entries, %d kills, %d of them at work: %d operations that people were told of, in %d incidents, by %d messages, %d more while nobody took any",
+		entries, kills, atWork, len(flow.expected), len(newest), sends, w.receiver.refusals())
 }
 
-// spread publishes entries over some time.
-func (w *world) spread(entries []map[string]any, over time.Duration) {
-	ends := time.After(over)
-	for i, entry := range entries {
-		w.publish(entry)
-		if i%50 == 49 && over > 0 {
-			time.Sleep(over / time.Duration(len(entries)/50+1)) // entries flow; nothing is waited for
+// life starts a watcher, lets entries flow, and kills it. It reports whether the watcher
+// decided anything. Every second one works when its time begins to run, the others are
+// killed anywhere from exec on. One in ten of those that work cannot tell anybody.
+func (w *world) life(random *rand.Rand, round int, entries []map[string]any) (worked bool) {
+	w.Helper()
+	const fromExec, fromReady, outage, outages = 2000, 1500, 4, 10
+	log := filepath.Join(w.folder, "decisions.jsonl")
+	before := size(w.T, log)
+	if round%outages == outage {
+		w.receiver.refuse(http.StatusServiceUnavailable)
+		defer w.receiver.refuse(0)
+	}
+	refused := w.receiver.refusals()
+	p := w.start()
+	if round%2 == 0 {
+		w.ready(p)
+		w.spread(entries, time.Duration(random.IntN(fromReady))*time.Millisecond)
+	} else {
+		w.spread(entries, time.Duration(random.IntN(fromExec))*time.Millisecond)
+	}
+	if round%outages == outage {
+		w.until("refused", func() bool { return w.receiver.refusals() > refused })
+	}
+	p.kill()
+	return size(w.T, log) > before
+}
+
+// size is how long a file is; one that is not there yet has none.
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// settle waits until people know what they are to know, as long as they learn more of
+// it, and reports whether they do. What was handed to watchers that were killed comes
+// again, and what the last one has as well. More than once, as the fake may hand it to a
+// stream whose end it has not seen.
+func (w *world) settle(flow *flow) bool {
+	learnt := func() (n int) {
+		for ref, phase := range w.told() {
+			if flow.expected[ref] == phase {
+				n++
+			}
+		}
+		return n
+	}
+	compared := -1
+	complete := func() bool {
+		n := w.receiver.count()
+		if n == compared { // nothing new
+			return false
+		}
+		compared = n
+		return maps.Equal(flow.expected, w.told())
+	}
+	const idleMost = 6
+	for idle := 0; idle < idleMost; idle++ {
+		before := learnt()
+		w.expire()
+		compared = -1
+		if w.within(5*time.Second, complete) {
+			return true
+		}
+		if learnt() > before {
+			idle = -1
 		}
 	}
-	if over > 0 {
-		<-ends
+	return false
+}
+
+// spread publishes entries over some time, and returns when it is over.
+func (w *world) spread(entries []map[string]any, over time.Duration) {
+	const together = 50
+	ends := time.After(over)
+	flows := time.NewTicker(over/time.Duration(len(entries)/together+1) + 1)
+	defer flows.Stop()
+	for i, entry := range entries {
+		w.publish(entry)
+		if i%together == together-1 && over > 0 {
+			<-flows.C
+		}
 	}
+	<-ends
 }
 
 // told is what people know: of each target how far it has come.
@@ -120,101 +218,5 @@ func (w *world) sameIDs() {
 		if len(of) != 1 {
 			w.Errorf("%s was told under %v", ref, slices.Sorted(maps.Keys(of)))
 		}
-	}
-}
-
-// flow is what happens in a cloud.
-type flow struct {
-	entries []map[string]any
-	taken   int
-	// expected is what people are to be told: of each target how far it has come.
-	expected map[string]operation.Phase
-}
-
-func newFlow(random *rand.Rand, n int) *flow {
-	begin := time.Now().UTC()
-	f := &flow{expected: map[string]operation.Phase{}}
-	for i := 0; len(f.entries) < n; i++ {
-		at := begin.Add(time.Duration(i) * time.Millisecond)
-		switch kind := random.IntN(100); {
-		case kind < 3: // a production disk, by somebody who does nothing else that minute
-			path := fmt.Sprintf("projects/prod-1/zones/europe-west1-b/disks/disk-%d", i)
-			f.add(entry(i, at, fmt.Sprintf("user-%d@example.com", i), "compute.googleapis.com", "v1.compute.disks.delete", path, nil))
-			f.expected["gcp://compute.googleapis.com/"+path] = operation.Finished
-		case kind < 5: // one of a burst
-			path := fmt.Sprintf("projects/prod-1/zones/europe-west1-b/instances/vm-%d", i)
-			f.add(entry(i, at, fmt.Sprintf("burst-%d@example.com", i/200), "compute.googleapis.com", "v1.compute.instances.delete", path, nil))
-			f.expected["gcp://compute.googleapis.com/"+path] = operation.Finished
-		case kind < 7: // a cluster, which takes a while
-			f.cluster(random, i, at)
-		case kind < 10: // what is not production
-			f.add(entry(i, at, "alice@example.com", "compute.googleapis.com", "v1.compute.disks.delete", fmt.Sprintf("projects/dev-1/zones/europe-west1-b/disks/disk-%d", i), nil))
-		default: // what no policy can care about
-			f.add(entry(i, at, "alice@example.com", "compute.googleapis.com", "v1.compute.instances.get", fmt.Sprintf("projects/prod-1/zones/europe-west1-b/instances/vm-%d", i), nil))
-		}
-	}
-	return f
-}
-
-func (f *flow) add(entry map[string]any) { f.entries = append(f.entries, entry) }
-
-func (f *flow) cluster(random *rand.Rand, i int, at time.Time) {
-	path := fmt.Sprintf("projects/prod-1/locations/europe-west1/clusters/cluster-%d", i)
-	run := map[string]any{"id": fmt.Sprintf("operation-%d", i), "producer": "container.googleapis.com"}
-	start := entry(i, at, fmt.Sprintf("user-%d@example.com", i), "container.googleapis.com", "google.container.v1.ClusterManager.DeleteCluster", path, nil)
-	start["operation"] = map[string]any{"id": run["id"], "producer": run["producer"], "first": true}
-	f.add(start)
-	ref := "gcp://container.googleapis.com/" + path
-	f.expected[ref] = operation.Started
-	var status map[string]any
-	switch random.IntN(3) {
-	case 0: // it goes on
-		return
-	case 1:
-		f.expected[ref] = operation.Finished
-	default:
-		f.expected[ref] = operation.Failed
-		status = map[string]any{"code": 13, "message": "internal error"}
-	}
-	end := entry(i, at.Add(4*time.Second), "", "container.googleapis.com", "google.container.v1.ClusterManager.DeleteCluster", path, status)
-	end["insertId"] = fmt.Sprintf("end-%d", i)
-	end["operation"] = map[string]any{"id": run["id"], "producer": run["producer"], "last": true}
-	f.add(end)
-}
-
-// take is the next n entries, or what is left.
-func (f *flow) take(n int) []map[string]any {
-	from := f.taken
-	f.taken = min(f.taken+n, len(f.entries))
-	return f.entries[from:f.taken]
-}
-
-// again is some of what was taken already.
-func (f *flow) again(random *rand.Rand, n int) []map[string]any {
-	var list []map[string]any
-	for range n {
-		list = append(list, f.entries[random.IntN(f.taken)])
-	}
-	return list
-}
-
-// entry is a log entry, as synthetic as its names.
-func entry(i int, at time.Time, actor, service, method, resource string, status map[string]any) map[string]any {
-	payload := map[string]any{
-		"@type": "type.googleapis.com/google.cloud.audit.AuditLog", "serviceName": service, "methodName": method, "resourceName": resource,
-		"status": map[string]any{},
-	}
-	if status != nil {
-		payload["status"] = status
-	}
-	if actor != "" {
-		payload["authenticationInfo"] = map[string]any{"principalEmail": actor}
-		payload["authorizationInfo"] = []any{map[string]any{"granted": true, "permission": "x", "resource": resource}}
-		payload["requestMetadata"] = map[string]any{"callerIp": "192.0.2.7", "callerSuppliedUserAgent": "google-cloud-sdk gcloud/547.0.0 command/gcloud"}
-	}
-	return map[string]any{
-		"insertId": fmt.Sprintf("entry-%d", i), "logName": "projects/prod-1/logs/cloudaudit.googleapis.com%2Factivity",
-		"timestamp": at.Format(time.RFC3339Nano), "receiveTimestamp": at.Add(time.Second).Format(time.RFC3339Nano),
-		"severity": "NOTICE", "resource": map[string]any{"type": "x", "labels": map[string]any{"project_id": "prod-1"}}, "protoPayload": payload,
 	}
 }

@@ -25,6 +25,10 @@ type receiver struct {
 	// faults is how often of a hundred times something goes wrong.
 	faults int
 	random *rand.Rand
+	// answer is the status of every answer, if it is not zero: nothing is taken.
+	answer int
+	// refused is how many alerts were not taken because of answer.
+	refused int
 	// sent are all alerts that arrived, also those that were answered with an error.
 	sent []alert.Alert
 }
@@ -48,6 +52,20 @@ func (r *receiver) fail(percent int) {
 	r.faults = percent
 }
 
+// refuse lets the receiver answer with a status and take nothing; zero ends that.
+func (r *receiver) refuse(status int) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.answer = status
+}
+
+// refusals is how many alerts were refused.
+func (r *receiver) refusals() int {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return r.refused
+}
+
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(request.Body)
 	if err != nil { // a watcher that was killed while it sent
@@ -65,6 +83,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	r.lock.Lock()
+	if answer := r.answer; answer != 0 {
+		r.refused++
+		r.lock.Unlock()
+		http.Error(w, "not here", answer)
+		return
+	}
 	fault := r.random.IntN(100) < r.faults
 	kind := r.random.IntN(4)
 	if !fault || kind == 0 {
@@ -100,6 +124,13 @@ func (r *receiver) alerts() (newest map[string]alert.Alert, sends int) {
 		}
 	}
 	return newest, len(r.sent)
+}
+
+// count is how many alerts arrived.
+func (r *receiver) count() int {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return len(r.sent)
 }
 
 // all is every alert that arrived.

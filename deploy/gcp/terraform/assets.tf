@@ -38,6 +38,12 @@ resource "google_pubsub_subscription" "assets" {
   expiration_policy {
     ttl = ""
   }
+
+  # What a watcher hands back, because its disk is full, comes again after this.
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "300s"
+  }
 }
 
 resource "google_pubsub_topic_iam_member" "assets" {

@@ -295,7 +295,7 @@ func TestASubscriptionThatIsNotThereIsMissingUntilItIs(t *testing.T) {
 	fake := start(t)
 	r := read(t, options(fake), nil)
 	eventually(t, "missing", func() bool { return r.text(alert.Missing) != "" })
-	const want = "projects/shop-prod/subscriptions/mollyguard is not there: create it again, on the topic of the log sink (entries since it went are lost to it; the log has them): gcloud pubsub subscriptions create mollyguard --project=shop-prod --topic=TOPIC --ack-deadline=60 --message-retention-duration=7d --expiration-period=never"
+	const want = "projects/shop-prod/subscriptions/mollyguard is not there: create it again, on the topic of the log sink (entries since it went are lost to it; the log has them): gcloud pubsub subscriptions create mollyguard --project=shop-prod --topic=TOPIC --ack-deadline=60 --message-retention-duration=31d --expiration-period=never"
 	if diff := cmp.Diff(want, r.text(alert.Missing)); diff != "" {
 		t.Error(diff)
 	}

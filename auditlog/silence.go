@@ -3,6 +3,7 @@ package auditlog
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,7 +98,11 @@ func (s *silence) look(now time.Time, limit time.Duration, deaf bool) (troubles 
 		case limit > 0 && now.Sub(h.last) > limit:
 			if h.told != hushSilent {
 				h.told, h.speaks = hushSilent, false
-				t.Text = fmt.Sprintf("no entries and no heartbeat since %s: check the log sink, its filter and its rights, and the subscription", h.last.UTC().Format(time.RFC3339))
+				look := "check the log sink, its filter and its rights, and the subscription"
+				if strings.HasPrefix(source, "file:") {
+					look = "check whether whoever writes the file still does"
+				}
+				t.Text = fmt.Sprintf("no entries and no heartbeat since %s: %s", h.last.UTC().Format(time.RFC3339), look)
 				troubles = append(troubles, t)
 			}
 		case h.told != hushOver && (idle || h.speaks):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -105,7 +106,7 @@ func newMapper(c config.Configuration, a *assembly) (*mapping.Mapper, error) {
 		})
 	}
 	for _, path := range c.Audit.Mappings {
-		data, err := os.ReadFile(path)
+		data, err := readTable(path)
 		if err != nil {
 			return nil, fmt.Errorf("audit.mappings: %w", err)
 		}
@@ -115,6 +116,25 @@ func newMapper(c config.Configuration, a *assembly) (*mapping.Mapper, error) {
 		o.KindOf = kindOf(a)
 	}
 	return mapping.New(o)
+}
+
+// maxTable is how large a file with a mapping table may be: the largest embedded one has
+// 20 KiB.
+const maxTable = 1 << 20
+
+func readTable(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxTable+1))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	if len(data) > maxTable {
+		return nil, fmt.Errorf("%s: larger than %d KiB", path, maxTable>>10)
+	}
+	return data, nil
 }
 
 // kindOf says what an actor of the audit log is: what the configuration calls an agent

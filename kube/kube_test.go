@@ -153,12 +153,19 @@ func TestWhoDoesNotHoldTheLeaseDoesNotWork(t *testing.T) {
 		asked <- struct{}{}
 		return false, nil, nil // the fake goes on
 	})
+	holders := make(chan string, 10)
 	ended := make(chan error, 1)
 	go func() {
-		lease := kube.Lease{Clients: clients, Namespace: "guards", Name: "mollyguard", Identity: "mollyguard-0"}
+		lease := kube.Lease{
+			Clients: clients, Namespace: "guards", Name: "mollyguard", Identity: "mollyguard-0",
+			Holder: func(identity string) { holders <- identity },
+		}
 		ended <- lease.Lead(ctx, func(context.Context) error { t.Error("it worked"); return nil })
 	}()
 	<-asked
+	if got := <-holders; got != "mollyguard-1" {
+		t.Errorf("told that %q holds it", got)
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

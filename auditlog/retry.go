@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 // retry calls do until it works or ctx ends. What is read waits meanwhile, and is not
 // acknowledged.
 func (w *Watcher) retry(ctx context.Context, do func() error) error {
-	for pause := minRetry; ; pause = min(2*pause, maxRetry) {
+	for rest := minRetry; ; rest = min(2*rest, maxRetry) {
 		err := do()
 		if err == nil {
 			w.stuck.set(nil)
@@ -28,12 +30,8 @@ func (w *Watcher) retry(ctx context.Context, do func() error) error {
 		w.stuck.set(err)
 		w.metrics.unkept.Inc()
 		w.Log.Error("what was read of the audit log cannot be kept, trying again", "error", err)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := pause.For(ctx, rest); err != nil {
+			return err
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -21,20 +20,7 @@ const (
 )
 
 // short cuts a text to maxText bytes.
-func short(text string) string { return cut(text, maxText) }
-
-// cut cuts a text to at most limit bytes, at a character, and shows it.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	const mark = "…"
-	end := limit - len(mark)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + mark
-}
+func short(text string) string { return operation.Clip(text, maxText) }
 
 func (r *reader) caller(payload object) caller {
 	const at = "protoPayload.authenticationInfo"
@@ -123,7 +109,7 @@ func (m *Mapper) kindOf(name string) operation.ActorKind {
 
 func (c caller) origin() operation.Origin {
 	return operation.Origin{
-		IP: short(c.ip), UserAgent: cut(redact(c.userAgent), maxUserAgent),
-		Delegation: c.delegation, Reason: cut(redact(c.reason), maxText),
+		IP: short(c.ip), UserAgent: operation.Clip(redact(c.userAgent), maxUserAgent),
+		Delegation: c.delegation, Reason: operation.Clip(redact(c.reason), maxText),
 	}
 }

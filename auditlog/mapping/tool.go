@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // product finds a product in user agents (RFC 9110 section 10.1.5). Each of its
@@ -78,7 +80,7 @@ func ascii(text string) bool {
 
 // tool says in words what a user agent stands for.
 func tool(userAgent string) string {
-	userAgent = cut(userAgent, maxUserAgent)
+	userAgent = operation.Clip(userAgent, maxUserAgent)
 	for _, t := range tools {
 		if found := t.find(userAgent); found != "" {
 			return found
@@ -96,5 +98,5 @@ func tool(userAgent string) string {
 		return "client library (" + found + ")"
 	}
 	product, _, _ := strings.Cut(userAgent, " ")
-	return cut(product, 64)
+	return operation.Clip(product, 64)
 }

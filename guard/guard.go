@@ -231,7 +231,7 @@ func (g *Guard) decisionOn(op *operation.Operation, violations []operation.Viola
 		ID: id, Time: op.Time,
 		Surface: op.Surface, Verb: op.Verb, Also: op.Also, Phase: op.Phase,
 		Actor: op.Actor.Identity, Target: op.Target.Reference,
-		Production: op.Production, Changes: op.Changes, Dependents: op.Dependents,
+		Production: op.Production, Changes: op.Changes, Dependents: op.Dependents, Volumes: op.Volumes,
 		Violations: violations, DryRun: op.DryRun, Unknown: op.Unknown, Source: op.Source,
 		Project: op.Target.Project, Location: op.Target.Location, Origin: op.Origin, Mediation: op.Mediation,
 	}

@@ -113,18 +113,42 @@ func (p *production) judge(op *operation.Operation, unknownCounts bool) operatio
 	if p.wholeCluster && op.Surface == operation.Kubernetes {
 		because = append(because, strings.TrimSpace("the whole cluster is production "+inParentheses(op.Target.Cluster)))
 	}
-	for _, dependents := range op.Dependents {
-		if dependents.Production > 0 {
-			because = append(because, fmt.Sprintf("%d production %s would go with it", dependents.Production, dependents.Kind))
-		}
-	}
 	if unknownCounts && !p.never(op.Target) {
 		for _, unknown := range op.Unknown {
 			because = append(because, unknown+", and unknown counts as production")
 		}
 	}
+	target := len(because) > 0
+	for _, dependents := range op.Dependents {
+		if dependents.Production > 0 {
+			because = append(because, dependence(dependents))
+		}
+	}
 	because = distinct(because)
-	return operation.Production{Is: len(because) > 0, Because: because}
+	return operation.Production{Is: len(because) > 0, Target: target, Because: because}
+}
+
+// dependence says in words why a dependent matters.
+func dependence(d operation.Dependents) string {
+	what := fmt.Sprintf("%d production %s", d.Production, d.Kind)
+	switch d.Via {
+	case operation.Bound:
+		return what + " bound to it"
+	case operation.Mounted:
+		return what + " using it"
+	case operation.Selected:
+		return what + " behind it"
+	case operation.Scheduled:
+		return what + " on it without a PodDisruptionBudget"
+	case operation.Uses:
+		return what + " naming it"
+	case operation.Scaled:
+		return what + " scaled by it"
+	case operation.Backs:
+		return what + " in the cloud stands behind it"
+	default: // Contained, Instance, Owned
+		return what + " would go with it"
+	}
 }
 
 // cloud says why a target is production by what it is in.

@@ -133,6 +133,7 @@ type Decision struct {
 	Production Production   `json:"production"`
 	Changes    []string     `json:"changes"`
 	Dependents []Dependents `json:"dependents"`
+	Volumes    []Volume     `json:"volumes,omitempty"`
 	Violations []Violation  `json:"violations"`
 
 	// Grant is the handle of the grant that lifted the violations, if one did.

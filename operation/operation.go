@@ -112,7 +112,10 @@ type Operation struct {
 	Target     Target       `json:"target" desc:"what it is done to, as it was before the operation"`
 	Production Production   `json:"production" desc:"whether the target or a dependent is production, and because of what"`
 	Changes    []string     `json:"changes" desc:"what would change, in words, where the verb alone does not say it"`
-	Dependents []Dependents `json:"dependents" desc:"what is lost with the target, by kind"`
+	Dependents []Dependents `json:"dependents" desc:"what is lost with the target or fails without it, by kind and by how it depends on it"`
+	Volumes    []Volume     `json:"volumes" desc:"volumes whose data goes with the target, those of production first; at most five"`
+	Covered    bool         `json:"covered" desc:"true for a pod that a controller will replace, and that a PodDisruptionBudget which is worth something covers: Kubernetes itself sees to it that enough of its like go on"`
+	Recent     Recent       `json:"recent" desc:"what else the actor has destroyed or weakened lately"`
 	Unknown    []string     `json:"unknown" desc:"what could not be learnt about the target; unknown counts as production"`
 	DryRun     bool         `json:"dry_run" desc:"true if nothing will be persisted"`
 	Mediation  Mediation    `json:"mediation" desc:"whether mollyguard's webhook was asked first; empty where there is none to ask"`
@@ -206,20 +209,79 @@ type Target struct {
 	ProjectLabels   map[string]string `json:"project_labels" desc:"labels of the cloud project"`
 	Ancestors       []string          `json:"ancestors" desc:"what the project is in, nearest first: folders/NUMBER, organizations/NUMBER"`
 	Own             bool              `json:"own" desc:"true if mollyguard itself guards or sees with it: its webhook configuration, its log sink, its own access"`
+	Passes          string            `json:"passes" desc:"whose steps mollyguard lets through and the operation would give somebody the use of: the name of the exemption, else empty"`
 }
 
 // Production says whether something is production, and because of what.
 type Production struct {
 	Is      bool     `json:"is" desc:"true if the target or a dependent is production"`
+	Target  bool     `json:"target" desc:"true if the target is production, or may be, whatever depends on it"`
 	Because []string `json:"because" desc:"each reason in words: a label, a namespace, the cluster, a rule, something unknown"`
 }
 
-// Dependents counts what is lost with a target, for one kind.
+// Via says how a dependent depends on a target.
+type Via string
+
+// The ways to depend. What is Contained, an Instance or Owned is deleted with the
+// target; the rest stays, and fails or loses something.
+const (
+	// Contained: in the namespace, or below the cloud resource.
+	Contained Via = "contained"
+	// Instance: an object of the kind that the definition or API service serves.
+	Instance Via = "instance"
+	// Owned: the garbage collector takes it, at any depth.
+	Owned Via = "owned"
+	// Bound: the claim of a volume.
+	Bound Via = "bound"
+	// Mounted: a pod that mounts it, or takes its environment from it.
+	Mounted Via = "mounted"
+	// Selected: a pod that a Service sends traffic to, or that a budget or a network
+	// policy is about.
+	Selected Via = "selected"
+	// Scheduled: a pod on the node that no budget covers.
+	Scheduled Via = "scheduled"
+	// Uses: who names it, as a class, an account or a role.
+	Uses Via = "uses"
+	// Scaled: what an autoscaler scales.
+	Scaled Via = "scaled"
+	// Backs: the resource in the cloud that the object stands for.
+	Backs Via = "backs"
+)
+
+// Values lists every Via.
+func (Via) Values() []string {
+	return []string{
+		string(Contained), string(Instance), string(Owned), string(Bound), string(Mounted),
+		string(Selected), string(Scheduled), string(Uses), string(Scaled), string(Backs),
+	}
+}
+
+// Dependents counts what depends on a target, for one kind and one way to depend.
 type Dependents struct {
 	Kind       string   `json:"kind" desc:"kind of the dependents"`
+	Via        Via      `json:"via" desc:"how they depend on the target"`
 	Count      int      `json:"count" desc:"how many there are"`
 	Production int      `json:"production" desc:"how many of them are production"`
 	Names      []string `json:"names" desc:"a few of their names, production first"`
+}
+
+// Volume is a volume whose data goes with a target.
+type Volume struct {
+	Claim         string    `json:"claim" desc:"namespace/name of the PersistentVolumeClaim, empty if none is bound"`
+	Name          string    `json:"name" desc:"name of the PersistentVolume, empty if none is bound"`
+	ReclaimPolicy string    `json:"reclaim_policy" desc:"what becomes of the data: Delete, Retain or Recycle"`
+	Production    bool      `json:"production" desc:"true if the claim, the volume or a pod that mounts it is production"`
+	Snapshot      string    `json:"snapshot" desc:"name of the newest VolumeSnapshot that is ready, empty if there is none"`
+	SnapshotTime  time.Time `json:"snapshot_time,omitzero" desc:"when that was made; RFC 3339"`
+}
+
+// Recent counts what an actor has done to production lately, the operation at hand
+// included.
+type Recent struct {
+	Count      int `json:"count" desc:"how many production objects the actor has deleted or weakened within the window, this one included"`
+	Namespaces int `json:"namespaces" desc:"in how many namespaces, or projects, they were"`
+	Limit      int `json:"limit" desc:"how many are allowed within the window; 0 means any number"`
+	Seconds    int `json:"seconds" desc:"length of the window"`
 }
 
 // Source identifies the message that an operation was read from.

@@ -122,8 +122,20 @@ type Kubernetes struct {
 	// autoscalers and cloud controllers delete nodes all day.
 	Nodes   bool    `yaml:"nodes"`
 	Webhook Webhook `yaml:"webhook"`
+	Index   Index   `yaml:"index"`
 	// Events says whether denials become Kubernetes Events.
 	Events *bool `yaml:"events"`
+}
+
+// Index is what Mollyguard knows of the objects in the cluster, to judge a deletion
+// at the parent.
+type Index struct {
+	// Enabled says whether there is one. Without it a namespace, a definition or an
+	// owner is judged by its own labels only.
+	Enabled *bool `yaml:"enabled"`
+	// Exclude names resources that are not looked at, as kubectl does: RESOURCE or
+	// RESOURCE.GROUP. What they hold counts as nothing.
+	Exclude []string `yaml:"exclude"`
 }
 
 // Webhook is what the generated ValidatingWebhookConfiguration is made from.

@@ -37,6 +37,7 @@ func (c *Configuration) complete() {
 		}
 	}
 	or(&c.Kubernetes.Events, new(true))
+	or(&c.Kubernetes.Index.Enabled, new(true))
 	webhook := &c.Kubernetes.Webhook
 	or(&webhook.Manage, new(true))
 	or(&webhook.Name, "mollyguard")

@@ -49,8 +49,9 @@ type Options struct {
 	Certificates string
 	// DecisionLog is the file of decisions; empty means one in Dir.
 	DecisionLog string
-	// Config is YAML that is added to the configuration file.
-	Config string
+	// Kubernetes is YAML that is added to the configuration's kubernetes, indented by
+	// two; Config is added at the end of the file.
+	Kubernetes, Config string
 	// Args are added to the command line.
 	Args []string
 }
@@ -127,7 +128,7 @@ kubernetes:
     name: %s
     timeoutSeconds: %d
     url: %s
-server:
+%sserver:
   address: %s
   statusAddress: %s
   shutdownDelay: 0s
@@ -135,7 +136,7 @@ certificates:
   directory: %s
 decisionLog:
   path: %s
-%s`, cmp.Or(s.opts.WebhookName, "mollyguard"), cmp.Or(s.opts.TimeoutSeconds, 5), cmp.Or(s.opts.URL, "https://"+s.admission), s.admission, s.status,
+%s`, cmp.Or(s.opts.WebhookName, "mollyguard"), cmp.Or(s.opts.TimeoutSeconds, 5), cmp.Or(s.opts.URL, "https://"+s.admission), s.opts.Kubernetes, s.admission, s.status,
 		cmp.Or(s.opts.Certificates, filepath.Join(s.opts.Dir, "certificates")), s.decisionLog(), s.opts.Config)
 }
 

@@ -281,11 +281,21 @@ func TestTheSecretsHaveNoData(t *testing.T) {
 	}
 }
 
-func TestNoRightIsAWildcard(t *testing.T) {
+// indexRole is the one that has to reach kinds which are not there yet.
+const indexRole = "mollyguard-reader-index"
+
+func TestNoRightIsAWildcardButToKnowWhatIsThere(t *testing.T) {
 	objects := render(t, base)
 	clusterRoles := all[rbacv1.ClusterRole](t, objects, "ClusterRole")
 	var rules []rbacv1.PolicyRule
 	for _, role := range clusterRoles {
+		if role.Name == indexRole {
+			want := []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"list", "watch"}}}
+			if diff := cmp.Diff(want, role.Rules); diff != "" {
+				t.Errorf("ClusterRole %s (-want +got):\n%s", role.Name, diff)
+			}
+			continue
+		}
 		rules = append(rules, role.Rules...)
 		for _, rule := range role.Rules {
 			if slices.Contains(rule.Resources, "secrets") {
@@ -306,6 +316,25 @@ func TestNoRightIsAWildcard(t *testing.T) {
 		if diff := cmp.Diff(want, binding.Subjects); diff != "" {
 			t.Errorf("ClusterRoleBinding %s (-want +got):\n%s", binding.Name, diff)
 		}
+	}
+}
+
+func TestTheListedIndexReachesNoSecretsAndDoesNotLookForThem(t *testing.T) {
+	objects := render(t, overlays+"/listed-index")
+	for _, role := range all[rbacv1.ClusterRole](t, objects, "ClusterRole") {
+		for _, rule := range role.Rules {
+			core := slices.Contains(rule.APIGroups, "") || slices.Contains(rule.APIGroups, "*")
+			if core && (slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Resources, "*")) {
+				t.Errorf("ClusterRole %s reaches Secrets: %+v", role.Name, rule)
+			}
+		}
+	}
+	c, err := config.Load(overlays + "/listed-index/" + configFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"secrets"}, c.Kubernetes.Index.Exclude); diff != "" {
+		t.Errorf("kubernetes.index.exclude (-want +got):\n%s", diff)
 	}
 }
 

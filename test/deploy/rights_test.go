@@ -91,11 +91,8 @@ func (s *site) testRights(t *testing.T, objects []*unstructured.Unstructured) {
 		{"update", "", "secrets", namespace, "another"},
 		{"delete", "", "secrets", namespace, "mollyguard-certificates"},
 		{"create", "", "secrets", namespace, ""},
-		{"list", "", "secrets", namespace, ""},
-		{"list", "", "secrets", "", ""},
 		// Webhook configurations: its own, and nobody else's.
 		{"get", admission, "validatingwebhookconfigurations", "", "another"},
-		{"list", admission, "validatingwebhookconfigurations", "", ""},
 		{"update", admission, "validatingwebhookconfigurations", "", "another"},
 		{"delete", admission, "validatingwebhookconfigurations", "", "mollyguard"},
 		{"create", admission, "mutatingwebhookconfigurations", "", ""},
@@ -112,9 +109,7 @@ func (s *site) testRights(t *testing.T, objects []*unstructured.Unstructured) {
 		{"deletecollection", breakGlass, "grants", "", ""},
 		{"approve", breakGlass, "breakglassrequests", "", ""},
 		{"update", "apiextensions.k8s.io", "customresourcedefinitions", "", "grants.mollyguard.dev"},
-		// What it guards it only reads, one by one.
-		{"list", "", "pods", shop, ""},
-		{"watch", "apps", "deployments", shop, ""},
+		// What it guards it only reads.
 		{"create", "", "pods", shop, ""},
 		{"create", "", "pods", namespace, ""},
 		{"create", "", "pods/exec", namespace, ""},
@@ -186,6 +181,6 @@ func uses(e *auditv1.Event, r right) bool {
 		return false
 	}
 	resource, subresource := r.split()
-	return e.Verb == r.verb && e.ObjectRef.APIGroup == r.group && e.ObjectRef.Resource == resource && e.ObjectRef.Subresource == subresource &&
+	return e.Verb == r.verb && (r.group == "*" || e.ObjectRef.APIGroup == r.group) && (resource == "*" || e.ObjectRef.Resource == resource) && e.ObjectRef.Subresource == subresource &&
 		(r.namespace == "" || r.namespace == e.ObjectRef.Namespace) && (r.name == "" || r.name == e.ObjectRef.Name)
 }

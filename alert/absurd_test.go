@@ -32,7 +32,7 @@ func absurd(i int) operation.Decision {
 		d.Violations = append(d.Violations, operation.Violation{
 			Policy: huge, Message: huge, Severity: operation.Severity(huge), Enforcement: operation.Enforcement(huge),
 		})
-		d.Dependents = append(d.Dependents, operation.Dependents{Kind: huge, Count: 1 << 62, Production: 1 << 62, Names: list})
+		d.Dependents = append(d.Dependents, operation.Dependents{Kind: huge, Via: operation.Via(huge), Count: 1 << 62, Production: 1 << 62, Names: list})
 		d.Also = append(d.Also, operation.Verb(huge))
 	}
 	return d

@@ -107,7 +107,7 @@ func cluster(id string) operation.Decision {
 		Target:  operation.Reference{Ref: "gcp://container.googleapis.com/projects/prod-1/locations/us-central1/clusters/prod-eu", Kind: "Cluster", Name: "prod-eu"},
 		Project: "prod-1", Location: "us-central1",
 		Production: operation.Production{Is: true, Because: []string{"label env=production"}},
-		Dependents: []operation.Dependents{{Kind: "Node", Count: 50, Production: 50, Names: []string{"node-1"}}},
+		Dependents: []operation.Dependents{{Kind: "Node", Via: operation.Contained, Count: 50, Production: 50, Names: []string{"node-1"}}},
 		Violations: []operation.Violation{{Policy: "production-delete", Severity: operation.Critical, Enforcement: operation.EnforceAlert, Message: "a production cluster"}},
 		Unknown:    []string{"labels unknown"},
 		Source:     operation.Source{UID: "u1", Link: "https://console.cloud.google.com/logs/query;query=x"},

@@ -105,7 +105,7 @@ func operationOf(d operation.Decision) Operation {
 		if i == maxList {
 			break
 		}
-		dependents.Kind, dependents.Names = clip(dependents.Kind, maxName), clipList(dependents.Names, maxName)
+		dependents.Kind, dependents.Via, dependents.Names = clip(dependents.Kind, maxName), clipped(dependents.Via, maxName), clipList(dependents.Names, maxName)
 		o.Dependents = append(o.Dependents, dependents)
 	}
 	return o

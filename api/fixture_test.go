@@ -166,9 +166,13 @@ func decision() operation.Decision {
 	return operation.Decision{
 		ID: decisionID, Time: start, Surface: operation.Kubernetes, Verb: operation.Delete, Phase: operation.Requested, Outcome: operation.OutcomeDeny,
 		Actor: alice().Identity, Target: scope().Targets[0],
-		Production: operation.Production{Is: true, Because: []string{"label env=production"}},
+		Production: operation.Production{Is: true, Target: true, Because: []string{"label env=production"}},
 		Changes:    []string{}, GrantRefused: []string{}, Unknown: []string{},
-		Dependents: []operation.Dependents{{Kind: "Pod", Count: 3, Production: 3, Names: []string{"web-1"}}},
+		Dependents: []operation.Dependents{{Kind: "Pod", Via: operation.Owned, Count: 3, Production: 3, Names: []string{"web-1"}}},
+		Volumes: []operation.Volume{
+			{Claim: "shop/data", Name: "pv-1", ReclaimPolicy: "Delete", Production: true, Snapshot: "nightly", SnapshotTime: start},
+			{Claim: "shop/cache"},
+		},
 		Violations: []operation.Violation{
 			{Policy: "production-delete", Severity: operation.High, Enforcement: operation.EnforceDeny, Message: "m", BreakGlass: operation.BreakGlass{Approvals: 1}},
 			{Policy: "other", Severity: operation.Low, Enforcement: operation.EnforceDeny, Message: "m", BreakGlass: operation.BreakGlass{Never: true}},

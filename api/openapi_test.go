@@ -291,6 +291,38 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 	}
 }
 
+func TestEveryFieldBelowADecisionIsDescribed(t *testing.T) {
+	doc := description(t)
+	decision := at(t, doc, doc, "components", "schemas", "Decision", "properties").(object)
+	for _, tt := range []struct {
+		name   string
+		schema any
+		of     reflect.Type
+	}{
+		{"production", decision["production"], reflect.TypeFor[operation.Production]()},
+		{"dependents", at(t, doc, decision, "dependents", "items"), reflect.TypeFor[operation.Dependents]()},
+		{"volumes", at(t, doc, decision, "volumes", "items"), reflect.TypeFor[operation.Volume]()},
+		{"violations", at(t, doc, decision, "violations", "items"), reflect.TypeFor[operation.Violation]()},
+	} {
+		var fields []string
+		for _, field := range reflect.VisibleFields(tt.of) {
+			fields = append(fields, operation.JSONName(field))
+		}
+		slices.Sort(fields)
+		properties, _ := at(t, doc, tt.schema, "properties").(object)
+		if diff := cmp.Diff(fields, slices.Sorted(maps.Keys(properties))); diff != "" {
+			t.Errorf("%s (-code +described):\n%s", tt.name, diff)
+		}
+	}
+	var ways []string
+	for _, way := range at(t, doc, decision, "dependents", "items", "properties", "via", "enum").([]any) {
+		ways = append(ways, fmt.Sprint(way))
+	}
+	if diff := cmp.Diff(append(operation.Via("").Values(), ""), ways); diff != "" {
+		t.Errorf("via (-code +described):\n%s", diff)
+	}
+}
+
 func TestARequestAsDescribedIsTaken(t *testing.T) {
 	doc := description(t)
 	var body any

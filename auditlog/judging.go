@@ -123,7 +123,7 @@ func (j Judging) dependents(ctx context.Context, op *operation.Operation) {
 	more, err := family.Below(ctx, op.Target.Ref, op.Time, func(c Child) {
 		d := byKind[c.Kind]
 		if d == nil {
-			d = &operation.Dependents{Kind: c.Kind}
+			d = &operation.Dependents{Kind: c.Kind, Via: operation.Contained}
 			byKind[c.Kind] = d
 		}
 		d.Count++

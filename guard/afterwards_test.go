@@ -121,7 +121,7 @@ func TestCloudResourcesAreProductionByWhatTheyAreIn(t *testing.T) {
 					op.Unknown = []string{"its labels are not known"}
 				}
 			}))
-			if diff := cmp.Diff(operation.Production{Is: len(tt.want) > 0, Because: tt.want}, d.Production); diff != "" {
+			if diff := cmp.Diff(operation.Production{Is: len(tt.want) > 0, Target: len(tt.want) > 0, Because: tt.want}, d.Production); diff != "" {
 				t.Errorf("production (-want +got):\n%s", diff)
 			}
 		})

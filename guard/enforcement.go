@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/mollyguard/mollyguard/operation"
 )
 
@@ -100,17 +102,27 @@ func stronger(a, b operation.Outcome) operation.Outcome {
 	return a
 }
 
-// Exemption lets actors through whatever policies say. It shows in the decision.
+// Exemption lets actors through whatever policies say. It shows in the decision. All
+// that is set narrows it; what is left empty is no restriction.
 type Exemption struct {
 	// Name is what the decision shows; required.
 	Name string
-	// Actors are patterns for whole user names; at least one.
-	Actors []string
-	// Surfaces, Groups and Kinds narrow it to what is done on some surfaces, to
-	// targets of some API groups or services, and of some kinds.
+	// Actors are patterns for whole user names; at least one. ActorKinds are kinds.
+	Actors     []string
+	ActorKinds []operation.ActorKind
+	// Surfaces, Verbs, Groups and Kinds narrow it to what is done on some surfaces, to
+	// some things that are done, to targets of some API groups or services, and of some
+	// kinds. All verbs of an operation have to be among Verbs.
 	Surfaces []operation.Surface
+	Verbs    []operation.Verb
 	Groups   []string
 	Kinds    []string
+	// Names are patterns for whole names of targets, Selectors label selectors, as
+	// kubectl -l takes them: any may match.
+	Names     []string
+	Selectors []string
+	// Controlled narrows it to targets that a controller owns, and would make anew.
+	Controlled bool
 	// Alone leaves out what somebody does through the actor, as far as the surface
 	// tells.
 	Alone bool
@@ -120,15 +132,26 @@ type exemptions []exemption
 
 type exemption struct {
 	Exemption
-	actors patterns
+	actors, names patterns
+	selectors     []labels.Selector
 }
 
 func (e exemption) covers(op *operation.Operation) bool {
 	return e.actors.match(op.Actor.Name) &&
-		(len(e.Surfaces) == 0 || slices.Contains(e.Surfaces, op.Surface)) &&
-		(len(e.Groups) == 0 || slices.Contains(e.Groups, op.Target.Group)) &&
-		(len(e.Kinds) == 0 || slices.Contains(e.Kinds, op.Target.Kind)) &&
+		oneOf(e.ActorKinds, op.Actor.Kind) &&
+		oneOf(e.Surfaces, op.Surface) &&
+		!slices.ContainsFunc(op.Verbs(), func(v operation.Verb) bool { return !oneOf(e.Verbs, v) }) &&
+		oneOf(e.Groups, op.Target.Group) &&
+		oneOf(e.Kinds, op.Target.Kind) &&
+		(len(e.names) == 0 || e.names.match(op.Target.Name)) &&
+		(len(e.selectors) == 0 || anyMatches(e.selectors, op.Target.Labels)) &&
+		(!e.Controlled || op.Target.Controlled) &&
 		!(e.Alone && len(op.Origin.Delegation) > 0)
+}
+
+// oneOf reports whether a value is in a list, or the list is no restriction.
+func oneOf[T comparable](list []T, value T) bool {
+	return len(list) == 0 || slices.Contains(list, value)
 }
 
 func newExemptions(list []Exemption) (exemptions, error) {
@@ -144,7 +167,11 @@ func newExemptions(list []Exemption) (exemptions, error) {
 		}
 		actors, err := newPatterns(field+".actors", e.Actors)
 		errs = append(errs, err)
-		parsed = append(parsed, exemption{e, actors})
+		names, err := newPatterns(field+".names", e.Names)
+		errs = append(errs, err)
+		selectors, err := parseSelectors(field+".selectors", e.Selectors)
+		errs = append(errs, err)
+		parsed = append(parsed, exemption{e, actors, names, selectors})
 	}
 	return parsed, errors.Join(errs...)
 }

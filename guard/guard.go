@@ -49,6 +49,8 @@ type Options struct {
 	Recorder  Recorder
 	// BreakGlass lifts denials; nil means that nothing does.
 	BreakGlass BreakGlass
+	// Pace counts what actors do to production; nil means that nobody does.
+	Pace Pace
 
 	Production  ProductionRules
 	Enforcement []EnforcementRule
@@ -77,6 +79,7 @@ type Guard struct {
 	evaluator   Evaluator
 	recorder    Recorder
 	breakGlass  BreakGlass
+	pace        Pace
 	production  production
 	enforcement enforcement
 	exempt      exemptions
@@ -104,7 +107,7 @@ func New(opts Options) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{
-		evaluator: opts.Evaluator, recorder: opts.Recorder, breakGlass: opts.BreakGlass,
+		evaluator: opts.Evaluator, recorder: opts.Recorder, breakGlass: opts.BreakGlass, pace: opts.Pace,
 		production: production, enforcement: enforcement, exempt: exempt,
 		dryRunEnforcement: opts.DryRunEnforcement, unknownIsNotProduction: opts.UnknownIsNotProduction,
 		now: opts.Now, log: opts.Log, metrics: newMetrics(opts.Registerer), entropy: opts.Entropy,
@@ -131,6 +134,7 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 	start := g.now()
 	op.Time = timeOf(&op, start)
 	op.Production = g.production.judge(&op, !g.unknownIsNotProduction)
+	g.look(&op)
 
 	violations, err := g.evaluate(ctx, &op, nil)
 	decision := g.decisionOn(&op, violations, err)
@@ -138,6 +142,7 @@ func (g *Guard) Decide(ctx context.Context, op operation.Operation) operation.De
 		decision = g.lift(ctx, &op, decision)
 	}
 	decision = afterTheFact(decision)
+	g.count(&op, decision)
 	decision = g.record(ctx, decision)
 	g.metrics.observe(decision, g.now().Sub(start))
 	return decision
@@ -189,11 +194,13 @@ func (g *Guard) evaluate(ctx context.Context, op *operation.Operation, grant *op
 }
 
 // Assess returns the violations that would deny an operation which nobody has
-// asked for yet, or nothing for an exempt actor. It records nothing, and looks for
-// no grant. An error means that the policies could not be asked.
+// asked for yet, or nothing for an exempt actor. Where Recent.Count is set, so many like
+// it are intended, and what counts is the last of them. It records nothing, and looks
+// for no grant. An error means that the policies could not be asked.
 func (g *Guard) Assess(ctx context.Context, op operation.Operation) ([]operation.Violation, error) {
 	op.Time = g.now().UTC().Truncate(time.Millisecond)
 	op.Production = g.production.judge(&op, !g.unknownIsNotProduction)
+	g.intend(&op)
 	violations, err := g.evaluator.Evaluate(ctx, &op, nil)
 	if err != nil {
 		return nil, err

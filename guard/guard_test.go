@@ -166,12 +166,13 @@ func TestADecisionTellsWhoDidWhatToWhatAndWhy(t *testing.T) {
 	})
 	op := deleteWeb(labelled("production"), func(op *operation.Operation) {
 		op.Changes = []string{"all of it"}
-		op.Dependents = []operation.Dependents{{Kind: "Pod", Count: 3, Names: []string{"web-1"}}}
+		op.Dependents = []operation.Dependents{{Kind: "Pod", Via: operation.Owned, Count: 3, Names: []string{"web-1"}}}
+		op.Volumes = []operation.Volume{{Claim: "shop/data", Name: "pv-1", ReclaimPolicy: "Delete"}}
 		op.DryRun = true
 	})
 	got := g.Decide(t.Context(), op)
 
-	production := operation.Production{Is: true, Because: []string{"label env=production"}}
+	production := operation.Production{Is: true, Target: true, Because: []string{"label env=production"}}
 	at := time.Date(2026, 11, 21, 3, 12, 47, 123_000_000, time.UTC)
 	want := operation.Decision{
 		ID: id, Time: at,
@@ -181,6 +182,7 @@ func TestADecisionTellsWhoDidWhatToWhatAndWhy(t *testing.T) {
 		Production: production,
 		Changes:    op.Changes,
 		Dependents: op.Dependents,
+		Volumes:    op.Volumes,
 		Violations: []operation.Violation{violation("production-delete", operation.EnforceDeny)},
 		DryRun:     true,
 		Source:     op.Source,

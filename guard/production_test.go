@@ -106,15 +106,6 @@ func TestProductionIsJudgedByEveryRuleAndSaysBecauseOfWhat(t *testing.T) {
 		},
 
 		{
-			"what would go with it", guard.ProductionRules{},
-			deleteWeb(func(op *operation.Operation) {
-				op.Dependents = []operation.Dependents{
-					{Kind: "Pod", Count: 5, Production: 3}, {Kind: "Secret", Count: 2}, {Kind: "ConfigMap", Count: 1, Production: 1},
-				}
-			}),
-			[]string{"3 production Pod would go with it", "1 production ConfigMap would go with it"},
-		},
-		{
 			"what is not known", byLabel,
 			deleteWeb(labelled("dev"), func(op *operation.Operation) { op.Unknown = []string{"the labels of namespace shop"} }),
 			[]string{"the labels of namespace shop, and unknown counts as production"},
@@ -134,8 +125,56 @@ func TestProductionIsJudgedByEveryRuleAndSaysBecauseOfWhat(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGuard(t, guard.Options{Production: tt.rules})
-			want := operation.Production{Is: tt.want != nil, Because: tt.want}
+			want := operation.Production{Is: tt.want != nil, Target: tt.want != nil, Because: tt.want}
 			if diff := cmp.Diff(want, g.Decide(t.Context(), tt.op).Production); diff != "" {
+				t.Errorf("production (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatDependsOnATargetMakesItTouchProductionAndSaysHow(t *testing.T) {
+	dependents := func(list ...operation.Dependents) func(*operation.Operation) {
+		return func(op *operation.Operation) { op.Dependents = list }
+	}
+	pods := func(via operation.Via) func(*operation.Operation) {
+		return dependents(operation.Dependents{Kind: "Pod", Via: via, Count: 5, Production: 3})
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*operation.Operation)
+		want   operation.Production
+	}{
+		{"nothing that is production", dependents(operation.Dependents{Kind: "Pod", Via: operation.Owned, Count: 2}), operation.Production{}},
+		{
+			"several kinds", dependents(
+				operation.Dependents{Kind: "Pod", Via: operation.Contained, Count: 5, Production: 3},
+				operation.Dependents{Kind: "Secret", Via: operation.Contained, Count: 2},
+				operation.Dependents{Kind: "ConfigMap", Via: operation.Mounted, Count: 1, Production: 1},
+			),
+			operation.Production{Is: true, Because: []string{"3 production Pod would go with it", "1 production ConfigMap using it"}},
+		},
+		{
+			"beside the target itself", func(op *operation.Operation) {
+				labelled("prod")(op)
+				pods(operation.Owned)(op)
+			},
+			operation.Production{Is: true, Target: true, Because: []string{"label env=prod", "3 production Pod would go with it"}},
+		},
+		{"contained", pods(operation.Contained), operation.Production{Is: true, Because: []string{"3 production Pod would go with it"}}},
+		{"an instance", pods(operation.Instance), operation.Production{Is: true, Because: []string{"3 production Pod would go with it"}}},
+		{"owned", pods(operation.Owned), operation.Production{Is: true, Because: []string{"3 production Pod would go with it"}}},
+		{"bound", pods(operation.Bound), operation.Production{Is: true, Because: []string{"3 production Pod bound to it"}}},
+		{"mounted", pods(operation.Mounted), operation.Production{Is: true, Because: []string{"3 production Pod using it"}}},
+		{"selected", pods(operation.Selected), operation.Production{Is: true, Because: []string{"3 production Pod behind it"}}},
+		{"scheduled", pods(operation.Scheduled), operation.Production{Is: true, Because: []string{"3 production Pod on it without a PodDisruptionBudget"}}},
+		{"uses", pods(operation.Uses), operation.Production{Is: true, Because: []string{"3 production Pod naming it"}}},
+		{"scaled", pods(operation.Scaled), operation.Production{Is: true, Because: []string{"3 production Pod scaled by it"}}},
+		{"backs", pods(operation.Backs), operation.Production{Is: true, Because: []string{"3 production Pod in the cloud stands behind it"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuard(t, guard.Options{Production: guard.ProductionRules{Selectors: productionLabels}})
+			if diff := cmp.Diff(tt.want, g.Decide(t.Context(), deleteWeb(tt.change)).Production); diff != "" {
 				t.Errorf("production (-want +got):\n%s", diff)
 			}
 		})
@@ -151,7 +190,7 @@ func TestOfflineUnknownIsListedButNotProduction(t *testing.T) {
 		want    operation.Production
 	}{
 		{"offline", true, operation.Production{}},
-		{"in a cluster", false, operation.Production{Is: true, Because: []string{unknown[0] + ", and unknown counts as production"}}},
+		{"in a cluster", false, operation.Production{Is: true, Target: true, Because: []string{unknown[0] + ", and unknown counts as production"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGuard(t, guard.Options{Production: guard.ProductionRules{Selectors: productionLabels}, UnknownIsNotProduction: tt.offline})
@@ -169,7 +208,7 @@ func TestOfflineUnknownIsListedButNotProduction(t *testing.T) {
 func TestOfflineWhatIsKnownToBeProductionStaysProduction(t *testing.T) {
 	g := newGuard(t, guard.Options{Production: guard.ProductionRules{Selectors: productionLabels}, UnknownIsNotProduction: true})
 	got := g.Decide(t.Context(), deleteWeb(labelled("prod"), func(op *operation.Operation) { op.Unknown = []string{"the rest"} }))
-	want := operation.Production{Is: true, Because: []string{"label env=prod"}}
+	want := operation.Production{Is: true, Target: true, Because: []string{"label env=prod"}}
 	if diff := cmp.Diff(want, got.Production); diff != "" {
 		t.Errorf("production (-want +got):\n%s", diff)
 	}

@@ -147,7 +147,7 @@ func TestADecisionRecordHasEveryListAndReadsBackWhole(t *testing.T) {
 	const text = `{"id":"01JD6Q","time":"2026-11-21T03:12:47Z","surface":"kubernetes","verb":"delete","also":["empty"],"phase":"requested","outcome":"deny",` +
 		`"actor":{"name":"alice@example.com","kind":"human","via":"kubectl"},` +
 		`"target":{"ref":"k8s://prod-eu/apps/deployments/shop/web","kind":"Deployment","namespace":"shop","name":"web","uid":""},` +
-		`"production":{"is":true,"because":["label env=production"]},"changes":[],"dependents":[],` +
+		`"production":{"is":true,"target":false,"because":["label env=production"]},"changes":[],"dependents":[],` +
 		`"violations":[{"policy":"a","severity":"high","enforcement":"deny","message":"m","break_glass":{"approvals":2}},` +
 		`{"policy":"b","severity":"low","enforcement":"warn","message":"m","break_glass":"never"}],` +
 		`"grant":"","grant_pending":"","grant_refused":["bg-k7m4-q9tx: expired"],"dry_run":false,"exempt":"","unknown":[],"error":"","source":{"uid":"u"}}`

@@ -37,9 +37,35 @@ func headline(d operation.Decision, verdict string) string {
 		return fmt.Sprintf("%s of %s %s, because mollyguard could not decide: %s", noun(d.Verb), target, verdict, operation.Printable(d.Error))
 	}
 	if d.Production.Is {
-		target += " is production (" + operation.Printable(strings.Join(d.Production.Because, "; ")) + ")"
+		target += " " + relation(d) + " production (" + because(d.Production.Because) + ")"
 	}
 	return fmt.Sprintf("%s: %s %s", target, noun(d.Verb), verdict)
+}
+
+// relation says whether the target itself is production, or only what depends on it.
+func relation(d operation.Decision) string {
+	if !d.Production.Target && slices.ContainsFunc(d.Dependents, func(d operation.Dependents) bool { return d.Production > 0 }) {
+		return "touches"
+	}
+	return "is"
+}
+
+// maxReasons is how many reasons a headline has, and maxReason how long one may be: a
+// namespace is production by each kind in it, and the table has them all.
+const (
+	maxReasons = 3
+	maxReason  = 300
+)
+
+func because(reasons []string) string {
+	var list []string
+	for _, reason := range reasons[:min(len(reasons), maxReasons)] {
+		list = append(list, operation.Clip(operation.Printable(reason), maxReason))
+	}
+	if more := len(reasons) - maxReasons; more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(list, "; ")
 }
 
 func noun(v operation.Verb) string {
@@ -59,8 +85,11 @@ type Advice struct {
 	Server     string
 }
 
+// maxActor is how much of a user's name is shown: certificates may hold any.
+const maxActor = 256
+
 // Message is the refusal that a user reads in a terminal: what, why it is
-// production, and what to do next.
+// production, what would go with it, and what to do next.
 func Message(d operation.Decision, advice Advice) string {
 	var b strings.Builder
 	b.WriteString(headline(d, "refused") + "\n")
@@ -71,21 +100,25 @@ func Message(d operation.Decision, advice Advice) string {
 	for i, v := range denying(d) {
 		line(first(i, "policy"), fmt.Sprintf("%s (%s): %s", v.Policy, v.Severity, operation.Printable(v.Message)))
 	}
-	for i, dependents := range d.Dependents {
-		line(first(i, "with it"), fmt.Sprintf("%d %s: %s", dependents.Count, dependents.Kind, operation.Printable(strings.Join(dependents.Names, ", "))))
+	for i, text := range dependentsTable(d.Dependents) {
+		line(first(i, "with it"), text)
+	}
+	for i, text := range volumeLines(d.Volumes, d.Time) {
+		line(first(i, "volumes"), text)
 	}
 	for i, text := range d.GrantRefused {
 		line(first(i, "grant"), operation.Printable(text))
 	}
+	// Who it was, the decision's id and what to do next are last, and must not be what is
+	// cut off.
+	said := b.String()
+	b.Reset()
 	if d.Actor.Name != "" {
-		line("actor", operation.Printable(d.Actor.Name))
+		line("actor", operation.Clip(operation.Printable(d.Actor.Name), maxActor))
 	}
 	if d.ID != "" {
 		line("decision", d.ID)
 	}
-	// What to do next is last, and must not be what is cut off.
-	said := b.String()
-	b.Reset()
 	for i, text := range next(d, advice) {
 		line(first(i, "next"), text)
 	}
@@ -96,7 +129,7 @@ func Message(d operation.Decision, advice Advice) string {
 // next is what the reader can do now.
 func next(d operation.Decision, advice Advice) []string {
 	var lines []string
-	meant := "check that this is the cluster and the object you mean (" + operation.Printable(d.Target.Ref) + ")"
+	meant := "check that this is the cluster and the object you mean (" + operation.Clip(operation.Printable(d.Target.Ref), maxReference) + ")"
 	switch {
 	case d.Outcome == operation.OutcomeUndecided:
 		lines = append(lines, "try again; if it stays so, tell the owners of mollyguard on this cluster: its log has more")
@@ -117,11 +150,21 @@ func next(d operation.Decision, advice Advice) []string {
 	return lines
 }
 
-// requestCommand is ready to be pasted into a shell. What would not survive that
-// is left to the decision's id.
+// What follows a refusal is at most maxMessage/2: an actor of maxActor, a reference of
+// maxReference, and a command with one of maxQuoted (each ' is four bytes in a shell)
+// leave 500 bytes for labels, words and the URL of a server. A reference is a cluster, a
+// group (253), a resource (63), a namespace (63) and a name (253), so that only a name
+// full of quotes is too long.
+const (
+	maxReference = 256
+	maxQuoted    = 1 << 10
+)
+
+// requestCommand is ready to be pasted into a shell. What would not survive that, or is
+// too long to be shown as a whole, is left to the decision's id.
 func requestCommand(d operation.Decision, advice Advice) string {
 	command := "kubectl mollyguard request "
-	if ref := d.Target.Ref; ref == operation.Printable(ref) {
+	if ref := d.Target.Ref; ref == operation.Printable(ref) && len(shellQuoted(ref)) <= maxQuoted {
 		verbs := string(d.Verb)
 		for _, verb := range d.Also {
 			verbs += "," + string(verb)

@@ -3,6 +3,7 @@ package webhook
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,16 +26,20 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 			"a namespace with what is in it",
 			operation.Decision{
 				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: target, Actor: operation.Identity{Name: "alice"},
-				Production: operation.Production{Is: true, Because: []string{"label env=prod", "3 production Pod would go with it"}},
-				Dependents: []operation.Dependents{{Kind: "Pod", Count: 5, Production: 3, Names: []string{"a", "b"}}, {Kind: "Secret", Count: 1, Names: []string{"c"}}},
+				Production: operation.Production{Is: true, Target: true, Because: []string{"label env=prod", "3 production Pod would go with it"}},
+				Dependents: []operation.Dependents{
+					{Kind: "Secret", Via: operation.Contained, Count: 1, Names: []string{"c"}},
+					{Kind: "Pod", Via: operation.Contained, Count: 5, Production: 3, Names: []string{"a", "b"}},
+				},
 				Violations: []operation.Violation{violation, warned},
 			},
 			Advice{Help: "ask #platform\n\nor page the on-call"},
 			`Namespace shop is production (label env=prod; 3 production Pod would go with it): delete refused
 
   policy    production-delete (high): production must not be deleted
-  with it   5 Pod: a, b
-            1 Secret: c
+  with it   KIND    VIA        COUNT  PRODUCTION  NAMES
+            Pod     contained      5           3  a, b, …
+            Secret  contained      1           0  c
   actor     alice
   decision  01D
   next      check that this is the cluster and the object you mean (k8s://prod-eu/core/namespaces/shop)
@@ -196,13 +201,51 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 }
 
 func TestWhatToDoNextIsNeverCutOff(t *testing.T) {
-	d := operation.Decision{
-		ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: operation.Reference{Ref: "k8s://c/core/namespaces/shop", Kind: "Namespace", Name: "shop"},
-		Violations: []operation.Violation{{Policy: "p", Severity: operation.High, Enforcement: operation.EnforceDeny, Message: strings.Repeat("m", 10_000)}},
+	long := func(n int) string { return strings.Repeat("m", n) }
+	refused := func(change func(*operation.Decision)) operation.Decision {
+		d := operation.Decision{
+			ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: operation.Reference{Ref: "k8s://c/core/namespaces/shop", Kind: "Namespace", Name: "shop"},
+			Actor: operation.Identity{Name: "alice"},
+		}
+		change(&d)
+		return d
 	}
-	got := Message(d, Advice{BreakGlass: true, Help: "ask #platform"})
-	if len(got) > maxMessage || !strings.Contains(got, "kubectl mollyguard request delete k8s://c/core/namespaces/shop --reason 'why'") || !strings.HasSuffix(got, "ask #platform\n") {
-		t.Errorf("%d bytes, ending in %q", len(got), got[len(got)-200:])
+	const command = "\n              kubectl mollyguard request delete k8s://c/core/namespaces/shop --server https://guard.example.com --reason 'why'\n"
+	for _, tt := range []struct {
+		name     string
+		decision operation.Decision
+		command  string
+	}{
+		{"by what a policy says", refused(func(d *operation.Decision) {
+			d.Violations = []operation.Violation{{Policy: "p", Severity: operation.High, Enforcement: operation.EnforceDeny, Message: long(10_000)}}
+		}), command},
+		{"by reasons", refused(func(d *operation.Decision) {
+			d.Production = operation.Production{Is: true, Target: true, Because: []string{long(5_000), long(5_000), long(5_000), "x"}}
+		}), command},
+		{"by a table and volumes", refused(func(d *operation.Decision) {
+			for range 100 {
+				d.Dependents = append(d.Dependents, operation.Dependents{Kind: long(63), Via: operation.Contained, Count: 1 << 62, Production: 1 << 62, Names: []string{long(253), long(253)}})
+				d.Volumes = append(d.Volumes, operation.Volume{Claim: long(317), Name: long(253), ReclaimPolicy: long(99), Snapshot: long(253), SnapshotTime: time.Unix(0, 0)})
+			}
+		}), command},
+		{"by grants and a user's name", refused(func(d *operation.Decision) {
+			d.Actor.Name = long(10_000)
+			d.GrantRefused = []string{long(10_000)}
+		}), command},
+		{"by a name full of quotes", refused(func(d *operation.Decision) {
+			d.Target.Ref = "k8s://c/rbac.authorization.k8s.io/clusterroles/" + strings.Repeat("'", 253)
+		}), "\n              kubectl mollyguard request --for 01D --server https://guard.example.com --reason 'why'\n"},
+		{"by the longest name that there is", refused(func(d *operation.Decision) {
+			d.Target.Ref = operation.KubernetesRef(long(253), long(253), long(63), long(63), long(253))
+		}), "\n              kubectl mollyguard request delete " + operation.KubernetesRef(long(253), long(253), long(63), long(63), long(253)) + " --server https://guard.example.com --reason 'why'\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Message(tt.decision, Advice{BreakGlass: true, Help: "ask #platform", Server: "https://guard.example.com"})
+			if len(got) > maxMessage || !utf8.ValidString(got) || !strings.Contains(got, "\n  decision  01D\n") ||
+				!strings.Contains(got, tt.command) || !strings.HasSuffix(got, "\n            ask #platform\n") {
+				t.Errorf("%d bytes:\n%s", len(got), got)
+			}
+		})
 	}
 }
 

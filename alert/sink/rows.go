@@ -98,21 +98,6 @@ func each(a alert.Alert, of func(alert.Operation) []string) []string {
 	return list(texts)
 }
 
-func withIt(o alert.Operation) []string {
-	var lines []string
-	for _, d := range o.Dependents {
-		line := alert.Counted(d.Count, d.Kind)
-		if d.Production > 0 {
-			line += fmt.Sprintf(" (%d production)", d.Production)
-		}
-		if len(d.Names) > 0 {
-			line += ": " + strings.Join(d.Names, ", ")
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
 func who(a alert.Alert) []string {
 	if a.Actor.Name == "" {
 		return nil

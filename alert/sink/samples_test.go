@@ -63,7 +63,7 @@ func clusterDelete() alert.Operation {
 			Kind: "Cluster", Name: "prod-eu",
 		},
 		Location: "europe-west1", Because: []string{"label env=production", "project shop-prod"},
-		Dependents:   []operation.Dependents{{Kind: "Node", Count: 50, Production: 50, Names: []string{"pool-1-a", "pool-1-b"}}},
+		Dependents:   []operation.Dependents{{Kind: "Node", Via: operation.Contained, Count: 50, Production: 50, Names: []string{"pool-1-a", "pool-1-b"}}},
 		Policies:     []string{"production-delete"},
 		Messages:     []string{"Cluster prod-eu is production: deleting it needs a grant"},
 		GrantRefused: []string{"MG-7Q2X is for cluster test-eu"},
@@ -168,7 +168,7 @@ func hostile() alert.Alert {
 	o.Target.Name, o.Location = "prod\n  next      nothing to do", "\u202Eeurope"
 	o.Because, o.Changes = []string{"label a=`b`\n*c*"}, []string{"deletion protection\toff"}
 	o.Messages, o.Policies = []string{"<!here> & \"quoted\" \\ \xff"}, []string{"p\v"}
-	o.Dependents = []operation.Dependents{{Kind: "Node\n", Count: 1, Names: []string{"a\nb", "|", "<x>"}}}
+	o.Dependents = []operation.Dependents{{Kind: "Node\n", Via: operation.Mounted, Count: 1, Names: []string{"a\nb", "|", "<x>"}}}
 	o.GrantRefused = []string{"MG-1\nis fine"}
 	o.Link, a.Runbook = "https://logs.example.com/q?<a>|b\"&c=d", "javascript:alert(1)"
 	a.Help = "ask\u202E us"

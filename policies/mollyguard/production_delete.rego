@@ -4,8 +4,8 @@ package mollyguard
 # title: Production is not deleted
 # description: |
 #   Refuses to delete what is production.
-#   A namespace or a custom resource definition takes along what it holds; nothing
-#   of that is asked about again.
+#   Speaks for the target, and for dependents that no other policy speaks for. A Job or
+#   a pod that has ended for good may go.
 # custom:
 #   policy: production-delete
 #   severity: high
@@ -13,5 +13,7 @@ package mollyguard
 violation contains {"policy": "production-delete", "severity": "high", "message": message, "break_glass": {"approvals": 1}} if {
 	input.verb == "delete"
 	input.production.is
-	message := "production must not be deleted"
+	not input.target.ended
+	_for_target
+	message := sprintf("%s must not be deleted", [_subject])
 }

@@ -12,5 +12,6 @@ package mollyguard
 violation contains {"policy": "production-empty", "severity": "high", "message": message, "break_glass": {"approvals": 1}} if {
 	input.verb == "empty"
 	input.production.is
+	_for_target
 	message := "production data must not be emptied"
 }

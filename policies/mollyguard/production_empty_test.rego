@@ -19,3 +19,9 @@ test_production_empty_leaves_updates_of_production_alone if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "update", "production": {"is": true}}
 	not "production-empty" in policies
 }
+
+test_production_empty_leaves_what_production_mounts_to_its_own_policy if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "empty", "production": {"is": true, "target": false}, "target": {"group": "", "resource": "configmaps"}, "dependents": [{"kind": "Pod", "via": "mounted", "count": 1, "production": 1, "names": []}]}
+	"configuration-of-production" in policies
+	not "production-empty" in policies
+}

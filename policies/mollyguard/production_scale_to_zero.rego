@@ -12,5 +12,6 @@ package mollyguard
 violation contains {"policy": "production-scale-to-zero", "severity": "high", "message": message, "break_glass": {"approvals": 1}} if {
 	input.verb == "scale-to-zero"
 	input.production.is
-	message := "production must not be scaled to zero"
+	_for_target
+	message := sprintf("%s must not be scaled to zero", [_subject])
 }

@@ -4,7 +4,8 @@ package mollyguard
 # title: Production is not unprotected
 # description: |
 #   Refuses to weaken what marks or guards production, because that is the first
-#   half of deleting it.
+#   half of deleting it. A network policy that isolates is left to
+#   production-isolated.
 # custom:
 #   policy: production-unprotect
 #   severity: high
@@ -12,5 +13,7 @@ package mollyguard
 violation contains {"policy": "production-unprotect", "severity": "high", "message": message, "break_glass": {"approvals": 1}} if {
 	input.verb == "unprotect"
 	input.production.is
+	_for_target
+	not _isolates
 	message := "production must not lose its protection"
 }

@@ -19,3 +19,19 @@ test_production_unprotect_leaves_updates_of_production_alone if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "update", "production": {"is": true}}
 	not "production-unprotect" in policies
 }
+
+test_production_unprotect_leaves_network_policies_to_production_isolated if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "unprotect", "production": {"is": true, "target": true}, "target": {"group": "networking.k8s.io", "resource": "networkpolicies"}, "changes": ["no traffic comes in to any pod of the namespace"]}
+	"production-isolated" in policies
+	not "production-unprotect" in policies
+}
+
+test_production_unprotect_fires_on_a_network_policy_that_loses_its_label if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "unprotect", "production": {"is": true, "target": true}, "target": {"group": "networking.k8s.io", "resource": "networkpolicies"}, "changes": ["no traffic comes in to any pod of the namespace", "label env=production removed"]}
+	"production-unprotect" in policies
+}
+
+test_production_unprotect_speaks_for_what_is_left_over if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "unprotect", "production": {"is": true, "target": false}, "target": {"group": "", "resource": "persistentvolumes"}, "dependents": [{"kind": "PersistentVolumeClaim", "via": "bound", "count": 1, "production": 1, "names": []}], "changes": ["spec.persistentVolumeReclaimPolicy Retain → Delete"]}
+	"production-unprotect" in policies
+}

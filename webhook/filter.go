@@ -45,7 +45,7 @@ func (g generator) markedBy(selectors []labels.Selector) string {
 		terms = append(terms, matches(`oldObject.?metadata.?name.orValue("")`, g.Names))
 	}
 	if len(g.Namespaces) > 0 {
-		terms = append(terms, matches("request.namespace", g.Namespaces))
+		terms = append(terms, matches(requestNamespace, g.Namespaces))
 	}
 	return strings.Join(terms, " || ")
 }
@@ -64,31 +64,31 @@ func (g generator) mayBeProduction() string {
 }
 
 // weakens is true if an update takes off the last label that marks production,
-// scales to zero, or empties a ConfigMap or Secret. It mirrors mapper.updateVerb,
-// which has the last word; TestTheFilterAndTheMapperAgree holds them together.
+// empties a ConfigMap or Secret, or may weaken in another way (see weakenings). It
+// mirrors mapper.updateVerb, which has the last word; TestTheFilterAndTheMapperAgree
+// holds them together.
 func (g generator) weakens() string {
-	strips := func(selectors []labels.Selector) string {
-		return matchesAny("oldObject", selectors) + " && !" + matchesAny("object", selectors)
+	terms := append(g.strips(), "("+emptied()+")")
+	return strings.Join(append(terms, g.weakenedBy("")...), " || ")
+}
+
+// strips is true if an update takes off the last label that marks production, or an
+// object is missing.
+func (g generator) strips() []string {
+	by := func(selectors []labels.Selector) string {
+		return matchesAny(oldObject, selectors) + " && !" + matchesAny(newObject, selectors)
 	}
-	return strings.Join([]string{
+	return []string{
 		"object == null || oldObject == null",
-		"(" + strips(g.Selectors) + ")",
-		`(request.resource.group == "" && request.resource.resource == "namespaces" && ` + strips(g.NamespaceSelectors) + ")",
-		"(" + scaledToZero() + ")",
-		"(" + emptied() + ")",
-	}, " || ")
+		"(" + by(g.Selectors) + ")",
+		`(request.resource.group == "" && request.resource.resource == "namespaces" && ` + by(g.NamespaceSelectors) + ")",
+	}
 }
 
 // The expressions take each step with an optional (.?) and look at the type
 // first: a custom resource may hold anything anywhere, and an expression that
 // fails would refuse the request. A list of one element and exists stand for the
 // variable that CEL does not have.
-
-// hasReplicas is true if an object has spec.replicas of at least one.
-func hasReplicas(object string) string {
-	return `[` + object + `.?spec.orValue(0)].exists(s, type(s) == map && ` +
-		`[s.?replicas.orValue(0)].exists(r, (type(r) == int || type(r) == double) && r >= 1))`
-}
 
 // hasData is true if a ConfigMap or Secret holds anything. A value that is null
 // is an empty one: PUT accepts {"data":{"a":null}}.
@@ -98,8 +98,6 @@ func hasData(object string) string {
 	}
 	return `(` + holds("data") + ` || ` + holds("binaryData") + `)`
 }
-
-func scaledToZero() string { return hasReplicas("oldObject") + " && !" + hasReplicas("object") }
 
 // CEL's exists takes time with the square of the size: 20 s for 100,000 keys.
 // Large data is sent whenever it changes, and the mapper looks.

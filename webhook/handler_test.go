@@ -277,6 +277,10 @@ func (brokenLookup) Object(context.Context, ObjectKey) (ObjectMeta, error) {
 	return ObjectMeta{}, errors.New("forbidden")
 }
 
+func (brokenLookup) Owner(context.Context, string, ObjectRef) (bool, error) {
+	return false, errors.New("no answer")
+}
+
 func TestWhatCannotBeLookedUpIsUnknown(t *testing.T) {
 	d := &decider{}
 	reviewer := NewReviewer(ReviewerOptions{Decider: d, Lookup: brokenLookup{}, Cluster: "prod-eu"})

@@ -88,7 +88,9 @@ func (l *ClusterLookup) Object(ctx context.Context, key ObjectKey) (ObjectMeta, 
 	if err != nil {
 		return ObjectMeta{}, err
 	}
-	m := ObjectMeta{UID: string(found.UID), Labels: found.Labels, Annotations: found.Annotations}
+	m := ObjectMeta{
+		UID: string(found.UID), Controlled: metav1.GetControllerOfNoCopy(found) != nil, Labels: found.Labels, Annotations: found.Annotations,
+	}
 	// Without a kind the resource's name is shown, which is no reason to fail.
 	if kind, err := l.mapper.KindFor(key.resource()); err == nil {
 		m.Kind = kind.Kind
@@ -104,17 +106,23 @@ func (l *ClusterLookup) get(ctx context.Context, key ObjectKey) (*metav1.Partial
 		return nil, err
 	}
 	found, err := l.fetcher.Resource(resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("mollyguard may not get %s: see the ClusterRole mollyguard-reader", key.resource().GroupResource())
-	case apierrors.IsNotFound(err):
-		return nil, errGone
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("no answer from the API server within %v", lookupTimeout)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, lookupError(err, key.resource().GroupResource())
 	}
 	return found, nil
+}
+
+// lookupError says in words why something could not be looked up.
+func lookupError(err error, resource schema.GroupResource) error {
+	switch {
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("mollyguard may not get %s: see the ClusterRole mollyguard-reader", resource)
+	case apierrors.IsNotFound(err):
+		return errGone
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer from the API server within %v", lookupTimeout)
+	}
+	return err
 }
 
 var errGone = errors.New("not found")
@@ -212,7 +220,8 @@ func (l *FileLookup) add(o printedObject) error {
 	plural, singular := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Group: group, Kind: o.Kind})
 	for _, resource := range []string{plural.Resource, singular.Resource} {
 		l.objects[objectID(group, resource, o.Metadata.Namespace, o.Metadata.Name)] = ObjectMeta{
-			Kind: o.Kind, UID: string(o.Metadata.UID), Labels: o.Metadata.Labels, Annotations: o.Metadata.Annotations,
+			Kind: o.Kind, UID: string(o.Metadata.UID), Controlled: metav1.GetControllerOfNoCopy(&o.Metadata) != nil,
+			Labels: o.Metadata.Labels, Annotations: o.Metadata.Annotations,
 		}
 	}
 	return nil

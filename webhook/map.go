@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/webhook/index"
 )
 
 // mapper turns reviews into operations. It is pure: what has to be looked up in
@@ -20,6 +21,9 @@ type mapper struct {
 	// selectors and namespaceSelectors say which labels mark production; an
 	// update that takes the last such label off unprotects.
 	selectors, namespaceSelectors []labels.Selector
+	// own is what guards itself, and exempt are those whom it lets through.
+	own    Ownership
+	exempt []Exempt
 }
 
 // needs says what of the target is not in the review.
@@ -29,10 +33,16 @@ type needs struct {
 	// object says that the target's own labels are needed: reviews of
 	// sub-resources do not carry them.
 	object bool
+	// owners are the owner references that an update adds. Whoever adds them, one that
+	// is not there, or is on its way out, has the garbage collector delete the target:
+	// if the operation does not say unprotect, it has to when one of them is gone.
+	owners []ObjectRef
+	// orphan says that a deletion leaves in place what the target owns.
+	orphan bool
 }
 
 // operation maps a review. ours is false for what Mollyguard has no say in:
-// CONNECT and updates of a status.
+// CONNECT, and updates of a status and the like that weaken nothing.
 func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours bool) {
 	op = operation.Operation{
 		Surface: operation.Kubernetes,
@@ -42,12 +52,21 @@ func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours
 		Source:  operation.Source{UID: r.uid},
 	}
 	op.Presented = presented(append(slices.Clone(r.user.presented), r.oldObject.presented, r.object.presented))
-	if r.operation == "CONNECT" || r.operation == "UPDATE" && r.subResource == "status" {
+	if r.operation == "CONNECT" {
 		op.Verb = operation.Update
 		op.Target = m.target(r, &r.oldObject)
 		return op, needs{}, false
 	}
 	op.Verb, op.Also, op.Changes = m.verb(r)
+	if r.operation == "UPDATE" && r.subResource != "scale" && r.object.present && r.oldObject.present {
+		need.owners = newUpdate(m, r).ownersAdded() // judgeOwners says if there are too many, or one can't be read
+		need.owners = need.owners[:min(len(need.owners), maxOwners)]
+	}
+	if op.Verb == operation.Update && carriesWhole(r) && len(need.owners) == 0 {
+		op.Target = m.target(r, &r.oldObject)
+		return op, needs{}, false
+	}
+	need.orphan = r.operation == "DELETE" && r.orphaning()
 
 	before := &r.oldObject
 	need.object = r.subResource == "eviction" || r.subResource == "scale"
@@ -58,13 +77,15 @@ func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours
 		op.Unknown = append(op.Unknown, "the labels of the object (the request does not carry it)")
 	}
 	for _, field := range before.odd {
-		if field == oddReplicas {
-			continue // some custom resources hold a text there; updateVerb looks at it
-		}
 		op.Unknown = append(op.Unknown, field+" (not as Kubernetes defines it)")
 	}
 	op.Target = m.target(r, before)
+	op.Target.Controlled, op.Target.Ended = controlled(before), r.resource.ended(before)
 	need.namespace = op.Target.Namespace
+	if destructive(&op) {
+		op.Unknown = append(op.Unknown, r.relations(&index.Question{})...)
+		op.Dependents = m.behind(r)
+	}
 	return op, need, true
 }
 
@@ -76,9 +97,11 @@ func (m *mapper) verb(r *request) (verb operation.Verb, also []operation.Verb, c
 		return operation.Delete, nil, nil
 	case r.operation == "CREATE" && r.resource.group == "" && r.resource.resource == "pods" && r.subResource == "eviction":
 		return operation.Evict, nil, nil
+	case r.operation == "CREATE" && r.subResource == "" && r.resource.full() == networkPolicies:
+		return m.isolationVerb(r)
 	case r.operation == "CREATE" && r.subResource == "":
 		return operation.Update, nil, nil // destroys nothing
-	case r.operation == "UPDATE" && (r.subResource == "" || r.subResource == "scale" || isNamespace(r) && r.subResource == "finalize"):
+	case r.operation == "UPDATE" && (r.subResource == "" || r.subResource == "scale" || isNamespace(r) && r.subResource == "finalize" || carriesWhole(r)):
 		if !r.object.present || !r.oldObject.present {
 			return operation.Unknown, nil, []string{"an update without " + missing(r)}
 		}
@@ -120,6 +143,10 @@ func missing(r *request) string {
 // worst lists what an update can do, worst first.
 var worst = []operation.Verb{operation.Unknown, operation.Empty, operation.ScaleToZero, operation.Unprotect}
 
+// maxChanges is how many changes are told: a definition may have any number of
+// versions, and an object any number of owners.
+const maxChanges = 16
+
 // updateVerb finds weakening: all that one update does, the worst first.
 func (m *mapper) updateVerb(r *request) (verb operation.Verb, also []operation.Verb, changes []string) {
 	var found []operation.Verb
@@ -127,23 +154,28 @@ func (m *mapper) updateVerb(r *request) (verb operation.Verb, also []operation.V
 		if !slices.Contains(found, v) {
 			found = append(found, v)
 		}
-		changes = append(changes, change)
+		if len(changes) < maxChanges {
+			changes = append(changes, change)
+		}
 	}
 	if r.subResource != "scale" { // a Scale carries no labels of its own
 		for _, change := range m.labelsLost(r) {
 			worse(operation.Unprotect, change)
 		}
 	}
-	before, after := r.oldObject.replicas, r.object.replicas
-	switch {
-	case before.count >= 1 && slices.Contains(r.object.odd, oddReplicas):
-		worse(operation.Unknown, fmt.Sprintf("spec.replicas %s → not a number", number(before)))
-	case before.count >= 1 && after.count < 1: // absent is 0
-		worse(operation.ScaleToZero, fmt.Sprintf("spec.replicas %s → %s", number(before), number(after)))
-	}
 	if r.resource.group == "" && r.subResource == "" && (r.resource.resource == "configmaps" || r.resource.resource == "secrets") &&
 		r.oldObject.values > 0 && r.object.values == 0 {
 		worse(operation.Empty, "all data removed, entries: "+strconv.Itoa(r.oldObject.values))
+	}
+	u := newUpdate(m, r)
+	for _, w := range weakenings() {
+		if !w.concerns(r) {
+			continue
+		}
+		verb, changes := u.judged(w)
+		for _, change := range changes {
+			worse(verb, change)
+		}
 	}
 	if len(found) == 0 {
 		return operation.Update, nil, nil
@@ -206,13 +238,6 @@ func labelChange(key string, before, after labels.Set) string {
 		return fmt.Sprintf("label %s=%s added", key, is)
 	}
 	return ""
-}
-
-func number(r replicas) string {
-	if !r.set {
-		return "0"
-	}
-	return strconv.FormatFloat(r.count, 'f', -1, 64)
 }
 
 // target names the object. Name, namespace and labels come from the object as it

@@ -35,8 +35,12 @@ type request struct {
 	dryRun      bool
 	// fieldManager is the tool, as it calls itself in the options of an update.
 	fieldManager string
-	object       object
-	oldObject    object
+	// propagation is what the options of a deletion say of dependents, and orphans is
+	// the older way to say it (k8s.io/apimachinery meta/v1 DeleteOptions).
+	propagation string
+	orphans     *bool
+	object      object
+	oldObject   object
 }
 
 type groupResource struct{ group, version, resource string }
@@ -60,11 +64,22 @@ type object struct {
 	// presented is the break-glass annotation's text, which is not among
 	// annotations: it may be a token.
 	presented string
-	replicas  replicas
+	// marks are the annotations of knownAnnotations that it has. They are not among
+	// annotations unless those are wanted.
+	marks map[string]string
+	// terminating says that it has a deletionTimestamp.
+	terminating bool
+	// These are the text of the fields as they stand in the body, which must be there
+	// as long as they are read: only a rule for the resource looks into them.
+	finalizers, owners              jsontext.Value
+	spec, status, roleRef, subjects jsontext.Value
 	// values counts the non-empty entries under data and binaryData.
 	values int
 	// odd names fields that could not be read as Kubernetes defines them.
 	odd []string
+	// raw is the whole object, a part of the body: it is read again for the few
+	// objects of which more matters.
+	raw []byte
 }
 
 // note remembers a field that is odd, once.
@@ -73,15 +88,6 @@ func (o *object) note(field string) {
 		o.odd = append(o.odd, field)
 	}
 }
-
-// replicas is spec.replicas, which may be absent.
-type replicas struct {
-	set   bool
-	count float64
-}
-
-// oddReplicas is how object.odd names a spec.replicas that is no number.
-const oddReplicas = "spec.replicas"
 
 // BreakGlassKey is where a break-glass token or handle is presented: an annotation
 // of the object, or a key of userInfo.extra.
@@ -98,7 +104,7 @@ func decode(body []byte, withAnnotations bool) (review, error) {
 	// object, which costs five times the scan itself; members looks out in the
 	// objects that are read.
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
-	s := scanner{dec: decoder, withAnnotations: withAnnotations}
+	s := scanner{dec: decoder, body: body, withAnnotations: withAnnotations}
 	r := &review{}
 	err := s.review(r)
 	if err == nil {
@@ -152,7 +158,9 @@ func (r *review) check() error {
 
 // scanner reads a review token by token and skips what nobody needs.
 type scanner struct {
-	dec             *jsontext.Decoder
+	dec *jsontext.Decoder
+	// body is the text that dec reads.
+	body            []byte
 	withAnnotations bool
 }
 
@@ -195,14 +203,30 @@ func (s *scanner) request(r *request) (bool, error) {
 		case "dryRun":
 			return s.boolean(&r.dryRun)
 		case "options":
-			return s.member("fieldManager", func() error { return s.text(&r.fieldManager) })
+			return s.options(r)
 		case "object":
-			return s.object(&r.object)
+			return s.whole(&r.object)
 		case "oldObject":
-			return s.object(&r.oldObject)
+			return s.whole(&r.oldObject)
 		}
 		return s.skip()
 	})
+}
+
+func (s *scanner) options(r *request) error {
+	_, err := s.members(func(key string) error {
+		switch key {
+		case "fieldManager":
+			return s.text(&r.fieldManager)
+		case "propagationPolicy":
+			return s.text(&r.propagation)
+		case "orphanDependents":
+			r.orphans = new(bool)
+			return s.boolean(r.orphans)
+		}
+		return s.skip()
+	})
+	return err
 }
 
 func (s *scanner) groupResource(r *groupResource) error {
@@ -255,16 +279,25 @@ func (s *scanner) extra(u *user, key string) error {
 
 func (s *scanner) object(o *object) error {
 	var err error
+	start := s.dec.InputOffset()
+	defer func() {
+		if o.present {
+			o.raw = bytes.TrimLeft(s.body[start:s.dec.InputOffset()], ": \t\r\n")
+		}
+	}()
 	o.present, err = s.lenientMembers(o, "the object", func(key string) error {
 		switch key {
 		case "metadata":
 			_, err := s.lenientMembers(o, "metadata", func(key string) error { return s.metadata(o, key) })
 			return err
 		case "spec":
-			if s.dec.PeekKind() != '{' {
-				return s.skip() // some kinds have no object here
-			}
-			return s.member("replicas", func() error { return s.replicas(o) })
+			return s.raw(&o.spec)
+		case "status":
+			return s.raw(&o.status)
+		case "roleRef":
+			return s.raw(&o.roleRef)
+		case "subjects":
+			return s.raw(&o.subjects)
 		case "data", "binaryData":
 			if s.dec.PeekKind() != '{' {
 				return s.skip()
@@ -294,49 +327,25 @@ func (s *scanner) metadata(o *object, key string) error {
 	case "labels":
 		return s.textMap(o, "metadata.labels", &o.labels)
 	case "annotations":
-		if !s.withAnnotations {
-			return s.presented(o)
-		}
-		err := s.textMap(o, "metadata.annotations", &o.annotations)
-		o.presented = o.annotations[BreakGlassKey]
-		delete(o.annotations, BreakGlassKey)
-		return err
+		return s.annotations(o)
+	case "finalizers":
+		return s.raw(&o.finalizers)
+	case "ownerReferences":
+		return s.raw(&o.owners)
+	case "deletionTimestamp":
+		o.terminating = s.dec.PeekKind() != 'n'
 	}
 	return s.skip()
 }
 
-// presented reads one annotation of all. The others may hold what they like.
-func (s *scanner) presented(o *object) error {
-	if s.dec.PeekKind() != '{' {
-		return s.skip()
+// raw keeps the text of a value where it is. The decoder reads a bytes.Buffer in
+// place and changes nothing in it.
+func (s *scanner) raw(to *jsontext.Value) error {
+	value, err := s.dec.ReadValue()
+	if err == nil {
+		*to = value
 	}
-	_, err := s.entries(func(key string) error {
-		if key == BreakGlassKey && s.dec.PeekKind() == '"' {
-			return s.textWithin(&o.presented, maxValue)
-		}
-		return s.skip()
-	})
 	return err
-}
-
-func (s *scanner) replicas(o *object) error {
-	switch s.dec.PeekKind() {
-	case 'n': // null is absent
-		return s.skip()
-	case '0':
-		token, err := s.dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		if count, err := token.Float(); err == nil {
-			o.replicas = replicas{set: true, count: count}
-		} else { // out of range, such as 1e999
-			o.note(oddReplicas)
-		}
-		return nil
-	}
-	o.note(oddReplicas)
-	return s.skip()
 }
 
 // members reads an object and hands each key to fn, which reads the value. It

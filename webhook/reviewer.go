@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/webhook/index"
 )
 
 // Decider decides on operations. *guard.Guard is one.
@@ -40,6 +41,9 @@ type Lookup interface {
 	NamespaceLabels(ctx context.Context, name string) (map[string]string, error)
 	// Object returns what is known of one object. An error means that nothing is.
 	Object(ctx context.Context, key ObjectKey) (ObjectMeta, error)
+	// Owner says whether the owner that an object in a namespace names is there and
+	// stays. An error means that it is not known.
+	Owner(ctx context.Context, namespace string, ref ObjectRef) (stays bool, err error)
 }
 
 // ObjectKey names an object by its resource.
@@ -49,10 +53,18 @@ type ObjectKey struct {
 
 // ObjectMeta is what a Lookup tells of an object. Kind may be empty.
 type ObjectMeta struct {
-	Kind        string
-	UID         string
+	Kind string
+	UID  string
+	// Controlled says that a controller owns it.
+	Controlled  bool
 	Labels      map[string]string
 	Annotations map[string]string
+}
+
+// Dependents tells what depends on an object. *index.Index is one. It is called
+// concurrently.
+type Dependents interface {
+	Lost(q index.Question) index.Answer
 }
 
 // ReviewerOptions says what a Reviewer is made of. Decider and Lookup are
@@ -60,12 +72,18 @@ type ObjectMeta struct {
 type ReviewerOptions struct {
 	Decider Decider
 	Lookup  Lookup
+	// Dependents says what goes with a target, or fails without it; nil means that
+	// nobody looks, and a target is judged by itself.
+	Dependents Dependents
 	// Cluster is the cluster's name in references.
 	Cluster string
 	// ControlPlane and Agents match the users of these kinds.
 	ControlPlane, Agents []*regexp.Regexp
 	// Selectors and NamespaceSelectors say which labels mark production.
 	Selectors, NamespaceSelectors []labels.Selector
+	// Own is Mollyguard's own, Exempt are those who are let through.
+	Own    Ownership
+	Exempt []Exempt
 	// ReadsAnnotations says whether a policy reads target.annotations, which
 	// are not decoded otherwise; nil means that none does.
 	ReadsAnnotations func() bool
@@ -77,6 +95,7 @@ type ReviewerOptions struct {
 type Reviewer struct {
 	decider          Decider
 	lookup           Lookup
+	dependents       Dependents
 	mapper           mapper
 	readsAnnotations func() bool
 	log              *slog.Logger
@@ -85,10 +104,11 @@ type Reviewer struct {
 // NewReviewer returns a Reviewer.
 func NewReviewer(opts ReviewerOptions) *Reviewer {
 	r := &Reviewer{
-		decider: opts.Decider, lookup: opts.Lookup,
+		decider: opts.Decider, lookup: opts.Lookup, dependents: opts.Dependents,
 		mapper: mapper{
 			cluster: opts.Cluster, controlPlane: opts.ControlPlane, agents: opts.Agents,
 			selectors: opts.Selectors, namespaceSelectors: opts.NamespaceSelectors,
+			own: opts.Own, exempt: opts.Exempt,
 		},
 		readsAnnotations: opts.ReadsAnnotations, log: opts.Log,
 	}
@@ -149,7 +169,7 @@ func (r *Reviewer) Review(ctx context.Context, body []byte, untrusted string) (a
 	if err != nil {
 		return r.undecidable(ctx, &decoded.request, err)
 	}
-	op, need, ours := r.mapper.operation(&decoded.request)
+	op, need, ours := r.mapper.guarded(&decoded.request)
 	if !ours {
 		return Answer{UID: decoded.request.uid, NotOurs: true, Operation: op, Decision: operation.Decision{
 			Surface: op.Surface, Verb: op.Verb, Phase: op.Phase, Outcome: operation.OutcomeAllow,
@@ -158,6 +178,7 @@ func (r *Reviewer) Review(ctx context.Context, body []byte, untrusted string) (a
 	}
 	op.Untrusted = untrusted
 	r.complete(ctx, &op, need, decoded.request.resource.version)
+	r.depend(&op, r.mapper.question(&decoded.request))
 	decision := r.decider.Decide(ctx, op)
 	answer = Answer{UID: decoded.request.uid, Operation: op, Decision: decision}
 	if decision.Error != "" {
@@ -216,8 +237,10 @@ func (r *Reviewer) complete(ctx context.Context, op *operation.Operation, need n
 			delete(target.Annotations, BreakGlassKey)
 			op.Presented = append(op.Presented, presented([]string{meta.Annotations[BreakGlassKey]})...)
 			target.UID, target.Kind = cmp.Or(meta.UID, target.UID), cmp.Or(meta.Kind, target.Kind)
+			target.Controlled = meta.Controlled
 		}
 	}
+	r.lookForOwners(ctx, op, need.owners)
 	if need.namespace != "" {
 		labels, err := r.lookup.NamespaceLabels(ctx, need.namespace)
 		if err != nil {

@@ -64,11 +64,18 @@ type Use struct {
 	Decision string              `json:"decision"`
 }
 
-// repeats reports whether an operation is the one that the use was for, come
-// again.
-func (u Use) repeats(op *operation.Operation, now time.Time) bool {
-	return u.State != Released && u.Verb == op.Verb && u.Actor == op.Actor.Name &&
-		u.Target.Ref == op.Target.Ref && u.Target.UID == op.Target.UID && now.Sub(u.At).Abs() <= RepeatWindow
+// repeats reports whether an operation is the one that the use was for, come again. A
+// use of Mollyguard's own namespace is for all that is changed within it as long as
+// the grant lasts: one upgrade is one use.
+func (u Use) repeats(s Scope, op *operation.Operation, now time.Time) bool {
+	target, verb := s.used(op)
+	if u.State == Released || u.Actor != op.Actor.Name || u.Target.Ref != target.Ref {
+		return false
+	}
+	if target.Ref != op.Target.Ref {
+		return true
+	}
+	return u.Verb == verb && u.Target.UID == target.UID && now.Sub(u.At).Abs() <= RepeatWindow
 }
 
 // Case is all that is recorded about one request. A grant that came as a token

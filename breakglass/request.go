@@ -27,9 +27,13 @@ type Scope struct {
 
 // Covers says whether the scope holds an operation's target and verb, and if not
 // why. It looks neither at times nor at people.
+//
+// A scope with Mollyguard's own namespace holds whatever else is Mollyguard's own,
+// too: an upgrade changes a dozen objects.
 func (s Scope) Covers(op *operation.Operation) error {
-	i := slices.IndexFunc(s.Targets, func(t operation.Reference) bool { return t.Ref == op.Target.Ref })
-	if i < 0 || op.Target.Name == "" || s.Surface != op.Surface {
+	i := s.named(op.Target.Ref)
+	within := i < 0 && s.holds(op)
+	if i < 0 && !within || op.Target.Name == "" || s.Surface != op.Surface {
 		return errNotItsTarget
 	}
 	for _, verb := range op.Verbs() {
@@ -37,10 +41,32 @@ func (s Scope) Covers(op *operation.Operation) error {
 			return fmt.Errorf("it is for %s, not for %s", list(s.Verbs), verb)
 		}
 	}
+	if within { // the uid is the namespace's
+		return nil
+	}
 	if uid := s.Targets[i].UID; uid != "" && uid != op.Target.UID {
 		return fmt.Errorf("it is for the %s of that name with uid %s; this one has uid %s", s.Targets[i].Kind, uid, op.Target.UID)
 	}
 	return nil
+}
+
+// holds reports whether the scope has the namespace that an operation on Mollyguard
+// itself is within.
+func (s Scope) holds(op *operation.Operation) bool {
+	return op.Target.Within != "" && s.named(op.Target.Within) >= 0
+}
+
+// used is what an operation uses up of the scope, and how: its own target or, for what
+// is only within one, that one, which is weakened with any part of it.
+func (s Scope) used(op *operation.Operation) (operation.Reference, operation.Verb) {
+	if s.named(op.Target.Ref) < 0 && s.holds(op) {
+		return s.Targets[s.named(op.Target.Within)], operation.Unprotect
+	}
+	return op.Target.Reference, op.Verb
+}
+
+func (s Scope) named(ref string) int {
+	return slices.IndexFunc(s.Targets, func(t operation.Reference) bool { return t.Ref == ref })
 }
 
 // errNotItsTarget is why most grants of an actor do not cover an operation; it is

@@ -223,7 +223,7 @@ func (d *Desk) opens(ctx context.Context, c Case, op *operation.Operation, sever
 		return s, "it is somebody else's", nil
 	}
 	// What the operation has used already is no use that it lacks.
-	c.Uses = slices.DeleteFunc(slices.Clone(c.Uses), func(u Use) bool { return u.repeats(op, now) })
+	c.Uses = slices.DeleteFunc(slices.Clone(c.Uses), func(u Use) bool { return u.repeats(c.Scope(), op, now) })
 	if s, err = d.Weigh(ctx, c, severity, now); err != nil {
 		return s, "", err
 	}
@@ -284,14 +284,15 @@ func (d *Desk) take(ctx context.Context, g Grant, op *operation.Operation, decis
 		if g.ended(now) {
 			return &Refusal{g.ID + ": " + usableUntil(g)}
 		}
-		if slices.ContainsFunc(c.Uses, func(u Use) bool { return u.repeats(op, now) }) {
+		if slices.ContainsFunc(c.Uses, func(u Use) bool { return u.repeats(g.Scope, op, now) }) {
 			return nil
 		}
 		if c.used() >= g.Scope.Objects {
 			return &Refusal{g.ID + ": " + usedUp(c)}
 		}
+		target, verb := g.Scope.used(op)
 		use := Use{
-			Grant: g.ID, Slot: len(c.Uses), Target: op.Target.Reference, Verb: op.Verb, Actor: op.Actor.Name,
+			Grant: g.ID, Slot: len(c.Uses), Target: target, Verb: verb, Actor: op.Actor.Name,
 			At: now.UTC().Truncate(time.Millisecond), State: Reserved, Decision: decision,
 		}
 		err = d.store.CreateUse(ctx, use)

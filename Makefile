@@ -49,6 +49,12 @@ race-grants: ## Race 200 deletes for one use of a grant on three servers, 50 tim
 		$(GO) test -v -run TestOfManyWhoRaceForOneUseOneGetsIt -count 1 -timeout 60m ./test/e2e
 ROUNDS ?= 50
 
+.PHONY: conformance
+conformance: ## Let a cluster of WORKLOADS workloads live without Mollyguard and with it, and compare
+	$(with_controlplane) MOLLYGUARD_WORKLOADS=$(WORKLOADS) \
+		$(GO) test -v -run TestAClusterLives -count 1 -timeout 30m ./test/conformance
+WORKLOADS ?= 200
+
 .PHONY: kill
 kill: ## Kill the watcher KILLS times while ENTRIES log entries flow, and count what people are told
 	MOLLYGUARD_KILLS=$(KILLS) MOLLYGUARD_ENTRIES=$(ENTRIES) \

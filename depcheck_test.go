@@ -59,6 +59,7 @@ var rules = map[string]rule{
 	"guard":      not(surfaces, stores),
 	"breakglass": not(surfaces, kubernetes, opa),
 	"identity":   not([]string{module + "/guard", module + "/breakglass"}),
+	"pace":       oursBut("operation", "pace"),
 	"ledger":     not(surfaces, opa),
 	"kube":       not(surfaces, opa, bbolt),
 	"webhook":    not([]string{module + "/auditlog", module + "/tfplan"}, opa, bbolt),

@@ -101,15 +101,32 @@ type Enforcement struct {
 	Action     operation.Enforcement `yaml:"action"`
 }
 
-// Exemption lets actors through; it shows in every decision that it made.
+// Exemption lets actors through; it shows in every decision that it made. All that is
+// set narrows it.
 type Exemption struct {
 	Name   string   `yaml:"name"`
 	Actors []string `yaml:"actors"`
-	// Surfaces and Kinds narrow it; empty for all.
-	Surfaces []operation.Surface `yaml:"surfaces"`
-	Kinds    []string            `yaml:"kinds"`
+	// ActorKinds, Surfaces, Verbs, Groups (API groups) and Kinds narrow it; empty for
+	// all.
+	ActorKinds []operation.ActorKind `yaml:"actorKinds"`
+	Surfaces   []operation.Surface   `yaml:"surfaces"`
+	Verbs      []operation.Verb      `yaml:"verbs"`
+	Groups     []string              `yaml:"groups"`
+	Kinds      []string              `yaml:"kinds"`
+	// Names are patterns for whole names of targets, Selectors label selectors in
+	// kubectl's -l syntax; any may match.
+	Names     []string `yaml:"names"`
+	Selectors []string `yaml:"selectors"`
+	// Controlled narrows it to what a controller owns, and would make anew.
+	Controlled bool `yaml:"controlled"`
 	// Reason is for whoever reads the file.
 	Reason string `yaml:"reason"`
+}
+
+// Narrow says whether an exemption is for some targets or verbs only: who acts as one of
+// its actors is not let through whatever they do.
+func (e Exemption) Narrow() bool {
+	return len(e.Verbs)+len(e.Names)+len(e.Selectors) > 0 || e.Controlled
 }
 
 // Kubernetes is about the admission webhook.
@@ -120,9 +137,14 @@ type Kubernetes struct {
 	ControlPlane []string `yaml:"controlPlane"`
 	// Nodes says whether deletions of Node objects are judged. Off, since
 	// autoscalers and cloud controllers delete nodes all day.
-	Nodes   bool    `yaml:"nodes"`
-	Webhook Webhook `yaml:"webhook"`
-	Index   Index   `yaml:"index"`
+	Nodes bool `yaml:"nodes"`
+	// Housekeeping says whether what tools tidy up all day in production is let through:
+	// see builtInHousekeeping.
+	Housekeeping *bool      `yaml:"housekeeping"`
+	Webhook      Webhook    `yaml:"webhook"`
+	Index        Index      `yaml:"index"`
+	Floor        Floor      `yaml:"floor"`
+	MassChange   MassChange `yaml:"massChange"`
 	// Events says whether denials become Kubernetes Events.
 	Events *bool `yaml:"events"`
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,10 @@ func TestTheDefaults(t *testing.T) {
 		Cluster:    "kubernetes",
 		Production: config.Production{Selectors: production, NamespaceSelectors: production},
 		Policies:   config.Policies{Embedded: new(true), ReloadInterval: 10 * time.Second},
+		Enforcement: []config.Enforcement{
+			{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
+			{Policies: []string{"production-isolated"}, Action: operation.EnforceWarn},
+		},
 		Kubernetes: config.Kubernetes{
 			ControlPlane: []string{
 				"system:serviceaccount:kube-system:.*", "system:node:.*",
@@ -41,7 +46,10 @@ func TestTheDefaults(t *testing.T) {
 				TimeoutSeconds: 5,
 				FailurePolicy:  config.FailurePolicy{Protected: "Fail", Other: "Ignore"},
 			},
-			Events: new(true),
+			Index:      config.Index{Enabled: new(true)},
+			Floor:      config.Floor{Manage: new(true)},
+			MassChange: config.MassChange{Limit: new(20), Window: 10 * time.Minute},
+			Events:     new(true),
 		},
 		Server: config.Server{Address: ":8443", StatusAddress: ":8080", ShutdownDelay: new(5 * time.Second)},
 		Certificates: config.Certificates{
@@ -120,6 +128,32 @@ func TestWhatTheFileSaysReplacesTheDefault(t *testing.T) {
 			},
 		},
 		{
+			"what the file says of a policy comes before what is built in",
+			"enforcement: [{policies: [class-of-production], action: deny}, {policies: [production-isolated], actors: [ci], action: off}]",
+			func(c *config.Configuration) {
+				c.Enforcement = slices.Insert(c.Enforcement, 0,
+					config.Enforcement{Policies: []string{"class-of-production"}, Action: operation.EnforceDeny},
+					config.Enforcement{Policies: []string{"production-isolated"}, Actors: []string{"ci"}, Action: operation.EnforceOff},
+				)
+			},
+		},
+		{
+			"what is built in is there once",
+			"enforcement: [{policies: [production-isolated], namespaces: [], action: warn}, {policies: [class-of-production], action: warn}]",
+			func(c *config.Configuration) {
+				c.Enforcement = []config.Enforcement{
+					{Policies: []string{"production-isolated"}, Namespaces: []string{}, Action: operation.EnforceWarn},
+					{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
+				}
+			},
+		},
+		{
+			"without the embedded policies there is nothing to enforce", "policies: {embedded: false, directories: [.]}",
+			func(c *config.Configuration) {
+				c.Policies.Embedded, c.Policies.Directories, c.Enforcement = new(false), []string{"."}, nil
+			},
+		},
+		{
 			"the Secret is in the Service's namespace", "kubernetes: {webhook: {service: {namespace: guards}}}",
 			func(c *config.Configuration) {
 				c.Kubernetes.Webhook.Service.Namespace, c.Certificates.Secret.Namespace = "guards", "guards"
@@ -171,9 +205,9 @@ api:
 				c.Production.WholeCluster, c.Production.Namespaces, c.Production.Names = true, []string{"prod-.*"}, []string{"[a-z]+"}
 				c.Policies.Directories, c.Policies.ReloadInterval = []string{"."}, time.Minute
 				c.Policies.Config = map[string]any{"freeze": []any{"a", 1, true}, "1": map[string]any{"x": nil}}
-				c.Enforcement = []config.Enforcement{{
+				c.Enforcement = slices.Insert(c.Enforcement, 0, config.Enforcement{
 					Policies: []string{"production-delete"}, Namespaces: []string{"staging"}, Actors: []string{"ci"}, Action: operation.EnforceWarn,
-				}}
+				})
 				c.DryRunEnforcement = true
 				c.Exempt = []config.Exemption{{Name: "velero", Actors: []string{"system:serviceaccount:velero:.*"}, Reason: "restores"}}
 				c.Agents = []string{"claude-.*"}
@@ -413,6 +447,13 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 			[]string{
 				"c.yaml:4: exempt[0].name: missing: a decision shows it",
 				"c.yaml:4: exempt[0].actors: missing: an exemption for everybody is no guard",
+			},
+		},
+		{
+			"a floor where there can be none", header + "kubernetes:\n  webhook: {manage: false}\n  floor: {manage: true}\npolicies: {embedded: false, directories: [.]}\n",
+			[]string{
+				"c.yaml:5: kubernetes.floor.manage: true, and kubernetes.webhook.manage is false: with a floor the webhook has to be asked before it, and that configuration is left to you",
+				"c.yaml:5: kubernetes.floor.manage: true, and policies.embedded is false: the floor refuses what those policies refuse",
 			},
 		},
 		{

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"time"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // Default returns the configuration that applies where the file says nothing,
@@ -28,6 +30,7 @@ func (c *Configuration) complete() {
 	}
 
 	or(&c.Policies.Embedded, new(true))
+	c.completeEnforcement()
 	or(&c.Policies.ReloadInterval, 10*time.Second)
 
 	// Given ones add to these: a cluster whose own controllers are judged stumbles.
@@ -36,8 +39,11 @@ func (c *Configuration) complete() {
 			c.Kubernetes.ControlPlane = append(c.Kubernetes.ControlPlane, pattern)
 		}
 	}
+	c.completeHousekeeping()
 	or(&c.Kubernetes.Events, new(true))
 	or(&c.Kubernetes.Index.Enabled, new(true))
+	or(&c.Kubernetes.Floor.Manage, new(true))
+	c.Kubernetes.MassChange.complete()
 	webhook := &c.Kubernetes.Webhook
 	or(&webhook.Manage, new(true))
 	or(&webhook.Name, "mollyguard")
@@ -59,6 +65,33 @@ func (c *Configuration) complete() {
 	c.completeBreakGlass()
 	c.completeAudit()
 	or(&c.Alerts.UpdateInterval, 10*time.Second)
+}
+
+// completeEnforcement adds what the embedded policies do where no rule of the file says
+// something else: the first rule that fits decides. A file that was printed has the rules
+// already. Without the embedded policies there is nothing that they could be about.
+func (c *Configuration) completeEnforcement() {
+	if !*c.Policies.Embedded {
+		return
+	}
+	for _, rule := range builtInEnforcement() {
+		there := func(e Enforcement) bool {
+			return slices.Equal(e.Policies, rule.Policies) && e.Action == rule.Action &&
+				len(e.Namespaces)+len(e.Actors)+len(e.Surfaces)+len(e.Projects) == 0
+		}
+		if !slices.ContainsFunc(c.Enforcement, there) {
+			c.Enforcement = append(c.Enforcement, rule)
+		}
+	}
+}
+
+// builtInEnforcement are the embedded policies that only warn: what they see is often
+// meant, and nothing stops running because of it.
+func builtInEnforcement() []Enforcement {
+	return []Enforcement{
+		{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
+		{Policies: []string{"production-isolated"}, Action: operation.EnforceWarn},
+	}
 }
 
 func builtInControlPlane() []string {

@@ -38,6 +38,7 @@ func (c *Configuration) refuseZeros(p *problems) {
 		zero  bool
 	}{
 		{"policies.reloadInterval", c.Policies.ReloadInterval == 0},
+		{"kubernetes.massChange.window", c.Kubernetes.MassChange.Window == 0},
 		{"kubernetes.webhook.service.port", c.Kubernetes.Webhook.Service.Port == 0},
 		{"kubernetes.webhook.timeoutSeconds", c.Kubernetes.Webhook.TimeoutSeconds == 0},
 		{"breakGlass.approvalWindow", c.BreakGlass.ApprovalWindow == 0},
@@ -104,11 +105,21 @@ func (c *Configuration) validate(p *problems) {
 			p.add(field+".actors", "missing: an exemption for everybody is no guard")
 		}
 		validatePatterns(p, field+".actors", exemption.Actors)
+		validatePatterns(p, field+".names", exemption.Names)
+		validateSelectors(p, field+".selectors", exemption.Selectors)
+		for j, kind := range exemption.ActorKinds {
+			oneOf(p, fmt.Sprintf("%s.actorKinds[%d]", field, j), string(kind), kind.Values())
+		}
+		for j, verb := range exemption.Verbs {
+			oneOf(p, fmt.Sprintf("%s.verbs[%d]", field, j), string(verb), verb.Values())
+		}
 		for j, surface := range exemption.Surfaces {
 			oneOf(p, fmt.Sprintf("%s.surfaces[%d]", field, j), string(surface), surface.Values())
 		}
 	}
+	c.Kubernetes.MassChange.validate(p)
 	c.validateWebhook(p)
+	c.validateFloor(p)
 	c.validateServer(p)
 	c.validateBreakGlass(p)
 	c.validateAudit(p)

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/kube/v1alpha1"
 	"github.com/mollyguard/mollyguard/operation"
 )
 
@@ -64,7 +65,7 @@ func loadSchema(t *testing.T, resource string) schema {
 // and in the markers that the schemas are made of.
 func TestTheSchemasSayWhatPackageBreakglassSays(t *testing.T) {
 	request, verdict := loadSchema(t, "breakglassrequests"), loadSchema(t, "breakglassverdicts")
-	grant, use := loadSchema(t, "grants"), loadSchema(t, "breakglassuses")
+	grant, use, floor := loadSchema(t, "grants"), loadSchema(t, "breakglassuses"), loadSchema(t, "floors")
 
 	destructive := slices.DeleteFunc(operation.Verb("").Values(), func(verb string) bool { return verb == string(operation.Update) })
 	capitals := func(words []string) []string {
@@ -107,6 +108,10 @@ func TestTheSchemasSayWhatPackageBreakglassSays(t *testing.T) {
 		{"verbs", request.at(t, "spec.verbs").MaxItems, len(destructive)},
 		{"objects", request.at(t, "spec.objects").Maximum, breakglass.MaxObjects},
 		{"objects of grants", grant.at(t, "spec.objects").Maximum, breakglass.MaxObjects},
+		{"namespaces of a floor", floor.at(t, "spec.namespaces").MaxItems, v1alpha1.MaxFloorNamespaces},
+		{"definitions of a floor", floor.at(t, "spec.definitions").MaxItems, v1alpha1.MaxFloorDefinitions},
+		{"grants of a floor", floor.at(t, "spec.grants").MaxItems, v1alpha1.MaxFloorGrants},
+		{"users in a floor", floor.at(t, "spec.grants[].user").MaxLength, breakglass.MaxName},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("the most of %s: %d in the schema, %d in Go", tt.name, tt.got, tt.want)

@@ -29,6 +29,7 @@ func (r *Reviewer) Assess(ctx context.Context, assessor Assessor, actor operatio
 			Group:     name.Group, Resource: name.Resource, Cluster: name.Cluster,
 		},
 	}
+	r.mapper.intended(&op)
 	r.complete(ctx, &op, needs{namespace: name.Namespace, object: true}, "")
 	return assessor.Assess(ctx, op)
 }

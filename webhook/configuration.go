@@ -38,11 +38,35 @@ type ConfigurationOptions struct {
 	Selectors, NamespaceSelectors []labels.Selector
 	Namespaces, Names             []string
 	ControlPlane                  []string
+	// Agents match the users that are agents, whatever sort of account they have.
+	Agents []string
+	// Own says what is Mollyguard's own, Exempt matches the names of users that are
+	// let through beside the control plane.
+	Own    Ownership
+	Exempt []string
+	// Floor says that there is a floor (see Floor), so that the webhook has to be
+	// asked before it.
+	Floor bool
 }
 
-// Configuration generates the ValidatingWebhookConfiguration. It is narrow: what
+// Configurations are what the API server is told. All of it is needed: which object
+// holds a hook decides when it is called, not whether.
+type Configurations struct {
+	Validating *admissionregistrationv1.ValidatingWebhookConfiguration
+	// Mutating holds the hooks for DELETE if there is a floor, else it is nil.
+	Mutating *admissionregistrationv1.MutatingWebhookConfiguration
+}
+
+// Configuration generates the webhook configurations. They are narrow: what
 // cannot concern Mollyguard is not sent, and where a missing answer must not
 // stop anybody the API server goes on without one.
+//
+// An API server asks in this order: mutating webhooks, validating admission policies,
+// validating webhooks. With a floor, which is of the second sort, a deletion would be
+// refused in one line before the webhook could look for a grant, record the attempt
+// and say what would have gone along. So the hooks for DELETE are mutating ones then.
+// A deletion has nothing to mutate: they are called alike, for the same requests, and
+// answer alike.
 //
 // Deletions and weakening updates are split into hooks that never overlap, so
 // that one request is one call, and that fail closed only where the API server
@@ -52,19 +76,20 @@ type ConfigurationOptions struct {
 //	object       namespaced, marked by its own labels or a name      fail closed
 //	namespace-N  namespaced, in a namespace marked by its labels     fail closed
 //	other-N      everything else                                     fail open
+//	own          Mollyguard's own objects                            fail open
+//	identity     the use of identities that are let through          fail closed
 //	scale, evict carry no labels of what they are about              fail closed
+//	labels       sub-resources by which labels and owners change     fail closed
+//	isolate      network policies that are made                      fail open
 //	cases        break-glass objects                                 fail closed
 //
 // An UPDATE is sent only if the API server's own CEL filter sees that it weakens
 // something. The filters are match conditions (KEP-3716).
-func Configuration(opts ConfigurationOptions) *admissionregistrationv1.ValidatingWebhookConfiguration {
+func Configuration(opts ConfigurationOptions) Configurations {
 	g := generator{ConfigurationOptions: opts}
 	c := &admissionregistrationv1.ValidatingWebhookConfiguration{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "ValidatingWebhookConfiguration"},
-		ObjectMeta: metav1.ObjectMeta{
-			Name:   opts.Name,
-			Labels: map[string]string{"app.kubernetes.io/name": "mollyguard", "app.kubernetes.io/managed-by": "mollyguard"},
-		},
+		TypeMeta:   typeMeta("ValidatingWebhookConfiguration"),
+		ObjectMeta: ownMeta(opts.Name),
 	}
 	marked, unmarked := partition(opts.NamespaceSelectors)
 	if opts.WholeCluster || len(marked)+len(unmarked) > maxClasses {
@@ -73,11 +98,55 @@ func Configuration(opts ConfigurationOptions) *admissionregistrationv1.Validatin
 	for _, operation := range []admissionregistrationv1.OperationType{admissionregistrationv1.Delete, admissionregistrationv1.Update} {
 		c.Webhooks = append(c.Webhooks, g.hooks(operation, marked, unmarked)...)
 	}
-	c.Webhooks = append(c.Webhooks, g.scale(), g.evict())
-	if opts.Cases {
+	c.Webhooks = append(c.Webhooks, g.scale(), g.evict(), g.labels(), g.isolate())
+	all := Configurations{Validating: c}
+	if opts.Floor {
+		var deletions []admissionregistrationv1.ValidatingWebhook
+		deletions, c.Webhooks = splitDeletions(c.Webhooks)
+		all.Mutating = mutating(opts.Name, deletions)
+	}
+	if opts.Cases { // the floor has nothing to say to these
 		c.Webhooks = append(c.Webhooks, g.cases())
 	}
+	return all
+}
+
+// splitDeletions takes the hooks apart: those for DELETE, and all others.
+func splitDeletions(hooks []admissionregistrationv1.ValidatingWebhook) (deletions, others []admissionregistrationv1.ValidatingWebhook) {
+	for _, hook := range hooks {
+		if slices.Contains(hook.Rules[0].Operations, admissionregistrationv1.Delete) {
+			deletions = append(deletions, hook)
+		} else {
+			others = append(others, hook)
+		}
+	}
+	return deletions, others
+}
+
+// mutating is a configuration of the same hooks, called earlier. They are never called
+// again: what others change after the answer is nothing in a deletion.
+func mutating(name string, hooks []admissionregistrationv1.ValidatingWebhook) *admissionregistrationv1.MutatingWebhookConfiguration {
+	c := &admissionregistrationv1.MutatingWebhookConfiguration{TypeMeta: typeMeta("MutatingWebhookConfiguration"), ObjectMeta: ownMeta(name)}
+	for _, h := range hooks {
+		c.Webhooks = append(c.Webhooks, admissionregistrationv1.MutatingWebhook{
+			Name: h.Name, ClientConfig: h.ClientConfig, Rules: h.Rules, FailurePolicy: h.FailurePolicy, MatchPolicy: h.MatchPolicy,
+			NamespaceSelector: h.NamespaceSelector, ObjectSelector: h.ObjectSelector, SideEffects: h.SideEffects,
+			TimeoutSeconds: h.TimeoutSeconds, AdmissionReviewVersions: h.AdmissionReviewVersions, MatchConditions: h.MatchConditions,
+			ReinvocationPolicy: new(admissionregistrationv1.NeverReinvocationPolicy),
+		})
+	}
 	return c
+}
+
+func typeMeta(kind string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: kind}
+}
+
+// managedBy is the label of what the server keeps, and removes when it is not wanted.
+const managedBy = "app.kubernetes.io/managed-by"
+
+func ownMeta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Labels: map[string]string{"app.kubernetes.io/name": "mollyguard", managedBy: "mollyguard"}}
 }
 
 type generator struct{ ConfigurationOptions }
@@ -94,15 +163,15 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 	notMarked := condition("not-marked-itself", "!("+g.markedItself()+")")
 
 	cluster := g.hook("cluster"+suffix, operation, "*", admissionregistrationv1.ClusterScope, g.FailProtected)
-	cluster.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), condition("may-be-production", g.mayBeProduction()))
+	cluster.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), g.notOwn(), condition("may-be-production", g.mayBeProduction()))
 	clusterOther := g.hook("cluster-other"+suffix, operation, "*", admissionregistrationv1.ClusterScope, g.FailOther)
-	clusterOther.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), condition("not-production-itself", "!("+g.mayBeProduction()+")"))
+	clusterOther.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), g.notOwn(), condition("not-production-itself", "!("+g.mayBeProduction()+")"))
 	if operation == admissionregistrationv1.Update { // labels can be changed there as well
 		cluster.Rules[0].Resources = append(cluster.Rules[0].Resources, "namespaces/finalize")
 	}
 
 	object := g.hook("object"+suffix, operation, "*", admissionregistrationv1.NamespacedScope, g.FailProtected)
-	object.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), condition("marked-itself", g.markedItself()))
+	object.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), g.notOwn(), condition("marked-itself", g.markedItself()))
 
 	list := []admissionregistrationv1.ValidatingWebhook{cluster, clusterOther, object}
 	if g.WholeCluster {
@@ -111,16 +180,19 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 	for i, selector := range marked {
 		hook := g.hook(fmt.Sprintf("namespace-%d%s", i+1, suffix), operation, "*", admissionregistrationv1.NamespacedScope, g.FailProtected)
 		hook.NamespaceSelector = &selector
-		hook.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), notMarked)
+		hook.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), g.notOwn(), notMarked)
 		list = append(list, hook)
 	}
 	for i, selector := range unmarked {
 		hook := g.hook(fmt.Sprintf("other-%d%s", i+1, suffix), operation, "*", admissionregistrationv1.NamespacedScope, g.FailOther)
 		hook.NamespaceSelector = &selector
-		hook.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), notMarked)
+		hook.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), g.notOwn(), notMarked)
 		list = append(list, hook)
 	}
-	return list
+	if operation == admissionregistrationv1.Update {
+		list = append(list, g.ownHook(admissionregistrationv1.Create), g.identity())
+	}
+	return append(list, g.ownHook(operation))
 }
 
 func (g generator) scale() admissionregistrationv1.ValidatingWebhook {

@@ -79,11 +79,19 @@ type call struct {
 	namespaceLabels map[string]string
 	user            string
 	old, new        map[string]any
+	// typed says that the API server has the objects as its own types, where it has
+	// types for them.
+	typed bool
 }
 
-func (c call) object(content map[string]any) runtime.Object {
+func (c call) object(t testing.TB, content map[string]any) runtime.Object {
 	if content == nil {
 		return nil
+	}
+	if c.typed {
+		if o, ok := typed(t, schema.GroupVersionKind{Group: c.group, Version: "v1", Kind: c.kind}, content); ok {
+			return o
+		}
 	}
 	o := &unstructured.Unstructured{Object: maps.Clone(content)}
 	o.SetGroupVersionKind(schema.GroupVersionKind{Group: c.group, Version: "v1", Kind: c.kind})
@@ -96,11 +104,11 @@ func (s apiServer) called(configuration *admissionregistrationv1.ValidatingWebho
 	gvr := schema.GroupVersionResource{Group: c.group, Version: "v1", Resource: c.resource}
 	gvk := schema.GroupVersionKind{Group: c.group, Version: "v1", Kind: c.kind}
 	user := &authenticationuser.DefaultInfo{Name: c.user}
-	attributes := admission.NewAttributesRecord(c.object(c.new), c.object(c.old), gvk, c.namespace, c.name, gvr, c.subresource, c.operation, nil, false, user)
-	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: gvk, VersionedObject: admission.NewLazyObject(c.object(c.new)), VersionedOldObject: admission.NewLazyObject(c.object(c.old))}
+	attributes := admission.NewAttributesRecord(c.object(s.t, c.new), c.object(s.t, c.old), gvk, c.namespace, c.name, gvr, c.subresource, c.operation, nil, false, user)
+	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: gvk, VersionedObject: admission.NewLazyObject(c.object(s.t, c.new)), VersionedOldObject: admission.NewLazyObject(c.object(s.t, c.old))}
 	var hooks []string
 	for _, hook := range configuration.Webhooks {
-		if !s.ruleMatches(hook.Rules[0], c) {
+		if !slices.ContainsFunc(hook.Rules, func(rule admissionregistrationv1.RuleWithOperations) bool { return s.ruleMatches(rule, c) }) {
 			continue
 		}
 		selector, err := metav1.LabelSelectorAsSelector(hook.NamespaceSelector)
@@ -141,7 +149,7 @@ func (s apiServer) ruleMatches(rule admissionregistrationv1.RuleWithOperations, 
 	case admissionregistrationv1.NamespacedScope:
 		fits = fits && c.namespace != ""
 	}
-	return fits && string(rule.Operations[0]) == string(c.operation) && (rule.APIGroups[0] == "*" || rule.APIGroups[0] == c.group)
+	return fits && slices.Contains(rule.Operations, admissionregistrationv1.OperationType(c.operation)) && (rule.APIGroups[0] == "*" || rule.APIGroups[0] == c.group)
 }
 
 func newAPIServer(t testing.TB) apiServer {
@@ -186,7 +194,7 @@ var (
 
 func TestTheAPIServerCallsOnceAndOnlyForWhatConcernsUs(t *testing.T) {
 	server := newAPIServer(t)
-	configuration := Configuration(defaultOptions(t))
+	configuration := Configuration(defaultOptions(t)).Validating
 	deployment := func(op admission.Operation, old, new map[string]any) call {
 		return call{operation: op, group: "apps", resource: "deployments", kind: "Deployment", namespace: "shop", user: "alice", old: old, new: new}
 	}
@@ -272,7 +280,10 @@ func TestTheAPIServerCallsOnceAndOnlyForWhatConcernsUs(t *testing.T) {
 		{"a scale to zero", sub(deployment(admission.Update, thing(nil, replicasSpec(int64(2))), thing(nil, map[string]any{})), "scale"), []string{"scale"}},
 		{"a scale up", sub(deployment(admission.Update, thing(nil, replicasSpec(int64(2))), thing(nil, replicasSpec(int64(3)))), "scale"), nil},
 		{"a scale by the autoscaler", by(sub(deployment(admission.Update, thing(nil, replicasSpec(int64(2))), thing(nil, map[string]any{})), "scale"), "system:serviceaccount:kube-system:horizontal-pod-autoscaler"), nil},
-		{"a status", sub(deployment(admission.Update, thing(production, replicasSpec(int64(2))), thing(nil, replicasSpec(int64(0)))), "status"), nil},
+		{"a status", sub(deployment(admission.Update, thing(production, replicasSpec(int64(2))), thing(production, replicasSpec(int64(0)))), "status"), nil},
+		{"a status that takes the label off", sub(deployment(admission.Update, thing(production, nil), thing(nil, nil)), "status"), []string{"labels"}},
+		{"a pod resized, and its label taken off", sub(of(deployment(admission.Update, thing(production, nil), thing(nil, nil)), "", "pods"), "resize"), []string{"labels"}},
+		{"another kind resized", sub(deployment(admission.Update, thing(production, nil), thing(nil, nil)), "resize"), nil},
 		{"an eviction", call{operation: admission.Create, resource: "pods", subresource: "eviction", namespace: "shop", user: "alice", new: thing(nil, nil)}, []string{"evict"}},
 		{"an eviction in kube-system", call{operation: admission.Create, resource: "pods", subresource: "eviction", namespace: "kube-system", user: "alice", new: thing(nil, nil)}, nil},
 		{"an eviction of ourselves", call{operation: admission.Create, resource: "pods", subresource: "eviction", namespace: "mollyguard", user: "alice", new: thing(nil, nil)}, nil},
@@ -294,7 +305,7 @@ func TestTheFilterAndTheMapperAgree(t *testing.T) {
 	opts := defaultOptions(t)
 	opts.WholeCluster = true // no split by namespace: one question, filtered or not
 	opts.NamespaceSelectors = selectors(t, "environment=prod", "tier=1")
-	configuration := Configuration(opts)
+	configuration := Configuration(opts).Validating
 	m := mapper{selectors: opts.Selectors, namespaceSelectors: opts.NamespaceSelectors}
 
 	labelSets := []any{nil, production, dev, map[string]any{"environment": "prod"}, map[string]any{"env": "prod", "environment": "dev"}, map[string]any{"env": "prod", "tier": "1"}}
@@ -428,9 +439,9 @@ func TestTooManyClassesBecomeOneHookThatFailsClosed(t *testing.T) {
 		texts = append(texts, fmt.Sprintf("a%d=x,b%d=y,c%d=z", i, i, i))
 	}
 	opts.NamespaceSelectors = selectors(t, texts...)
-	configuration := Configuration(opts)
+	configuration := Configuration(opts).Validating
 	for _, hook := range configuration.Webhooks {
-		if *hook.FailurePolicy != admissionregistrationv1.Fail && !strings.HasPrefix(hook.Name, "cluster-other") {
+		if *hook.FailurePolicy != admissionregistrationv1.Fail && !strings.HasPrefix(hook.Name, "cluster-other") && !strings.HasPrefix(hook.Name, "own.") && !strings.HasPrefix(hook.Name, "isolate.") {
 			t.Errorf("%s fails open", hook.Name)
 		}
 	}
@@ -443,7 +454,7 @@ func TestTooManyClassesBecomeOneHookThatFailsClosed(t *testing.T) {
 func TestWhatIsProductionByNameFailsClosed(t *testing.T) {
 	opts := defaultOptions(t)
 	opts.Names, opts.Namespaces = []string{"db-.*"}, []string{"prod-.*", `we"ird\.x`}
-	configuration := Configuration(opts)
+	configuration := Configuration(opts).Validating
 	server := newAPIServer(t)
 	named := thing(nil, nil)
 	named["metadata"].(map[string]any)["name"] = "db-main"
@@ -462,5 +473,45 @@ func TestWhatIsProductionByNameFailsClosed(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestWithAFloorDeletionsAreAskedAboutFirst(t *testing.T) {
+	opts := defaultOptions(t)
+	opts.Cases = true
+	plain := Configuration(opts)
+	opts.Floor = true
+	floored := Configuration(opts)
+	if plain.Mutating != nil {
+		t.Error("without a floor there are mutating hooks")
+	}
+	names := func(list []admissionregistrationv1.ValidatingWebhook, deletions bool) []string {
+		var names []string
+		for _, hook := range list {
+			if strings.HasSuffix(hook.Name, ".delete.mollyguard.dev") == deletions {
+				names = append(names, hook.Name)
+			}
+		}
+		return names
+	}
+	var early []string
+	for i, hook := range floored.Mutating.Webhooks {
+		early = append(early, hook.Name)
+		if hook.ReinvocationPolicy == nil || *hook.ReinvocationPolicy != admissionregistrationv1.NeverReinvocationPolicy {
+			t.Errorf("%s may be called twice", hook.Name)
+		}
+		before := plain.Validating.Webhooks[slices.IndexFunc(plain.Validating.Webhooks, func(h admissionregistrationv1.ValidatingWebhook) bool { return h.Name == hook.Name })]
+		if diff := cmp.Diff([]any{before.Rules, before.MatchConditions, before.FailurePolicy, before.NamespaceSelector}, []any{hook.Rules, hook.MatchConditions, hook.FailurePolicy, hook.NamespaceSelector}); diff != "" {
+			t.Errorf("hook %d, %s, without and with a floor (-want +got):\n%s", i, hook.Name, diff)
+		}
+	}
+	if diff := cmp.Diff(names(plain.Validating.Webhooks, true), early); diff != "" {
+		t.Errorf("hooks for deletions (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(names(plain.Validating.Webhooks, false), names(floored.Validating.Webhooks, false)); diff != "" {
+		t.Errorf("all others (-want +got):\n%s", diff)
+	}
+	if left := names(floored.Validating.Webhooks, true); left != nil {
+		t.Errorf("asked twice: %q", left)
 	}
 }

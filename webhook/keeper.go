@@ -2,29 +2,28 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (
-	// resync is how often the configuration is looked at without a reason: a
-	// missed watch event must not leave a hole for long.
+	// resync is how often the objects are looked at without a reason: a missed watch
+	// event must not leave a hole for long.
 	resync = 30 * time.Second
 	// firstRetry doubles up to resync: 100 ms << 9 is more than 30 s.
 	firstRetry    = 100 * time.Millisecond
 	maxRetryShift = 9
 	// lookBurst looks at once, then one every lookEvery: a change is undone at
-	// once, but who fights over the configuration with us is not answered at the
-	// speed of the watch.
+	// once, but who fights over the objects with us is not answered at the speed of
+	// the watch.
 	lookBurst = 8
 	lookEvery = 2 * time.Second
 	// readyPoll is how often a starting server looks whether it is ready yet; it
@@ -32,48 +31,100 @@ const (
 	readyPoll = 100 * time.Millisecond
 )
 
-// ConfigurationKeeper keeps the ValidatingWebhookConfiguration as it should be:
-// whatever happened to it, the whole object is re-established.
-// Changes to webhook configurations never reach a webhook, so this is the only
-// way to undo them.
-type ConfigurationKeeper struct {
-	client      client.Client
-	desired     func() *admissionregistrationv1.ValidatingWebhookConfiguration
-	log         *slog.Logger
-	corrections prometheus.Counter
-	checks      *prometheus.CounterVec
+// OwnerAnnotation says which server keeps an object. Two servers of the same webhook
+// name would otherwise take turns in putting each other's right, and not know it.
+const OwnerAnnotation = "mollyguard.dev/managed-by"
+
+// Keeper keeps the webhook configurations and the floor as they should be: whatever
+// happened to them, whole objects are re-established. Changes to webhook
+// configurations and admission policies never reach a webhook, so this is the only way
+// to undo them.
+type Keeper struct {
+	client  client.Client
+	desired func() Desired
+	owner   string
+	tell    func(context.Context, Correction)
+	now     func() time.Time
+	log     *slog.Logger
+
+	// seen are the objects as this keeper left them or found them right, turns is when
+	// one with another's mark was taken over last, or first seen. Reconcile alone uses
+	// them.
+	seen  map[objectKey]client.Object
+	turns map[objectKey]time.Time
+	// cleared are those that are not wanted and not there, or not ours.
+	cleared map[objectKey]bool
+
+	corrections, conflicts *prometheus.CounterVec
+	checks                 *prometheus.CounterVec
 }
 
-// ConfigurationKeeperOptions says what a ConfigurationKeeper is made of. Client
-// and Desired are required.
-type ConfigurationKeeperOptions struct {
+// Desired are the objects that should be there, and those that should not.
+type Desired struct {
+	// Groups are lists of objects: within one, an object is written only once those
+	// before it are as they should be. A failure in one does not hold up the others.
+	Groups [][]client.Object
+	// Unwanted are removed once all others are there, if they are ours by their label.
+	Unwanted []client.Object
+}
+
+// Correction is an object that was found changed or gone, and was put right.
+type Correction struct {
+	Kind, Name string
+	// By is the tool that changed it last, as the API server recorded it
+	// (metadata.managedFields), or "unknown".
+	By string
+	// What is what was found: "deleted" or "changed".
+	What string
+	// AtStart says that this server had not seen it right before: it may have been
+	// nothing but an upgrade.
+	AtStart bool
+}
+
+// KeeperOptions says what a Keeper is made of. Client, Desired and Owner are required.
+type KeeperOptions struct {
+	// Client must know the kinds of the objects, and not cache them.
 	Client client.Client
-	// Desired generates the configuration, with the CA bundle of the moment. An
-	// empty bundle leaves what is there, for a CA injector to fill.
-	Desired func() *admissionregistrationv1.ValidatingWebhookConfiguration
+	// Desired generates the objects, with the CA bundle of the moment. An empty bundle
+	// leaves what is there, for a CA injector to fill.
+	Desired func() Desired
+	// Owner tells this server, and its replicas, from others: where it is.
+	Owner string
+	// Tell is told of corrections; nil is nobody.
+	Tell func(context.Context, Correction)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 	// Log is told of corrections; nil discards.
 	Log *slog.Logger
 	// Registerer takes the metrics; nil means none.
 	Registerer prometheus.Registerer
 }
 
-// NewConfigurationKeeper returns a ConfigurationKeeper.
-func NewConfigurationKeeper(opts ConfigurationKeeperOptions) *ConfigurationKeeper {
-	k := &ConfigurationKeeper{client: opts.Client, desired: opts.Desired, log: opts.Log,
-		corrections: prometheus.NewCounter(prometheus.CounterOpts{
+// NewKeeper returns a Keeper.
+func NewKeeper(opts KeeperOptions) *Keeper {
+	k := &Keeper{client: opts.Client, desired: opts.Desired, owner: opts.Owner, tell: opts.Tell, now: opts.Now, log: opts.Log,
+		seen: map[objectKey]client.Object{}, turns: map[objectKey]time.Time{}, cleared: map[objectKey]bool{},
+		corrections: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mollyguard_webhook_configuration_corrections_total",
-			Help: "Times the webhook configuration was found changed or gone, and put right.",
-		}),
+			Help: "Times an object that tells the API server what to ask or refuse was found changed or gone, and put right, by kind.",
+		}, []string{"kind"}),
+		conflicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mollyguard_webhook_configuration_conflicts_total",
+			Help: "Times such an object was found to be kept by another server, by kind.",
+		}, []string{"kind"}),
 		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mollyguard_webhook_configuration_checks_total",
-			Help: "Times the webhook configuration was looked at, by result (success: it is as it should be, error: that is not known).",
+			Help: "Times these objects were looked at, by result (success: they are as they should be, error: that is not known).",
 		}, []string{"result"}),
 	}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
+	if k.now == nil {
+		k.now = time.Now
+	}
 	if opts.Registerer != nil {
-		opts.Registerer.MustRegister(k.corrections, k.checks)
+		opts.Registerer.MustRegister(k.corrections, k.conflicts, k.checks)
 	}
 	return k
 }
@@ -83,7 +134,7 @@ func NewConfigurationKeeper(opts ConfigurationKeeperOptions) *ConfigurationKeepe
 //
 // Asking for calls that cannot be answered yet would refuse what they are about:
 // hence ready.
-func (k *ConfigurationKeeper) Run(ctx context.Context, ready func() bool, changed, bundleChanged <-chan struct{}) error {
+func (k *Keeper) Run(ctx context.Context, ready func() bool, changed, bundleChanged <-chan struct{}) error {
 	wait := time.Duration(0)
 	failures := 0
 	limit := rate.NewLimiter(rate.Every(lookEvery), lookBurst)
@@ -120,73 +171,68 @@ func (k *ConfigurationKeeper) Run(ctx context.Context, ready func() bool, change
 	}
 }
 
-// Reconcile makes the webhook configuration what it should be.
-func (k *ConfigurationKeeper) Reconcile(ctx context.Context) error {
+// Reconcile makes all objects what they should be. It must not be called concurrently.
+func (k *Keeper) Reconcile(ctx context.Context) error {
 	desired := k.desired()
-	current := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	err := k.client.Get(ctx, client.ObjectKeyFromObject(desired), current)
-	if apierrors.IsNotFound(err) {
-		if err := k.client.Create(ctx, desired); err != nil {
-			return fmt.Errorf("create the webhook configuration: %w", err)
+	var errs []error
+	left := false
+	for _, group := range desired.Groups {
+		for _, object := range group {
+			err := k.keep(ctx, object)
+			if err == nil {
+				continue
+			}
+			if errors.Is(err, errAnothers) {
+				left = true
+			} else {
+				errs = append(errs, err)
+			}
+			break
 		}
-		k.corrected("webhook configuration created: it was not there", "name", desired.Name)
-		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("read the webhook configuration: %w", err)
+	if err := errors.Join(errs...); err != nil || left {
+		return err
 	}
-	keepInjected(desired, current)
-	if equality.Semantic.DeepEqual(current.Webhooks, desired.Webhooks) && holds(current.Labels, desired.Labels) {
-		return nil
+	return k.clear(ctx, desired.Unwanted)
+}
+
+// clear removes what is not wanted any more, and looks at each of it once.
+func (k *Keeper) clear(ctx context.Context, unwanted []client.Object) error {
+	for _, object := range unwanted {
+		if k.cleared[keyOf(object)] {
+			continue
+		}
+		if err := k.remove(ctx, object); err != nil {
+			return err
+		}
+		k.cleared[keyOf(object)] = true
 	}
-	changedBy := lastManager(current)
-	merged := current.DeepCopy()
-	merged.Webhooks = desired.Webhooks
-	if merged.Labels == nil {
-		merged.Labels = map[string]string{}
-	}
-	maps.Copy(merged.Labels, desired.Labels)
-	if err := k.client.Update(ctx, merged); err != nil {
-		return fmt.Errorf("put the webhook configuration right: %w", err)
-	}
-	k.corrected("webhook configuration put right: it was not as it should be", "name", desired.Name, "last_changed_by", changedBy)
 	return nil
 }
 
-func (k *ConfigurationKeeper) corrected(what string, attributes ...any) {
-	k.corrections.Inc()
-	k.log.Warn(what, attributes...)
-}
-
-// keepInjected takes over CA bundles that somebody else injects.
-func keepInjected(desired, current *admissionregistrationv1.ValidatingWebhookConfiguration) {
-	bundles := map[string][]byte{}
-	for _, hook := range current.Webhooks {
-		bundles[hook.Name] = hook.ClientConfig.CABundle
+// remove removes an object if it is ours. A cluster whose roles are older may not let us
+// look; then it cannot be ours.
+func (k *Keeper) remove(ctx context.Context, object client.Object) error {
+	current := blank(object)
+	err := k.client.Get(ctx, client.ObjectKeyFromObject(object), current)
+	switch {
+	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+		return nil
+	case apierrors.IsForbidden(err):
+		k.log.Warn("may not look whether an object of an earlier configuration is left: apply the manifests", "kind", kindOf(object), "name", object.GetName(), "error", err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("read %s: %w", describeObject(object), err)
 	}
-	for i := range desired.Webhooks {
-		if hook := &desired.Webhooks[i]; len(hook.ClientConfig.CABundle) == 0 {
-			hook.ClientConfig.CABundle = bundles[hook.Name]
-		}
+	owner := current.GetAnnotations()[OwnerAnnotation]
+	if current.GetLabels()[managedBy] != "mollyguard" || owner != "" && owner != k.owner {
+		return nil
 	}
-}
-
-func holds(set, subset map[string]string) bool {
-	for key, value := range subset {
-		if set[key] != value {
-			return false
-		}
+	uid := current.GetUID()
+	if err := k.client.Delete(ctx, current, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove %s, which is not wanted any more: %w", describeObject(object), err)
 	}
-	return true
-}
-
-// lastManager names the tool of the last change, as the API server recorded it.
-func lastManager(c *admissionregistrationv1.ValidatingWebhookConfiguration) string {
-	name, at := "unknown", time.Time{}
-	for _, entry := range c.ManagedFields {
-		if entry.Time != nil && entry.Time.Time.After(at) {
-			name, at = entry.Manager, entry.Time.Time
-		}
-	}
-	return name
+	delete(k.seen, keyOf(object))
+	k.log.Info("removed what is not wanted any more", "kind", kindOf(object), "name", object.GetName())
+	return nil
 }

@@ -44,8 +44,10 @@ type assembly struct {
 // parts are what commands do not have in common.
 type parts struct {
 	lookup     webhook.Lookup
+	dependents webhook.Dependents // nil if nobody looks
 	recorder   guard.Recorder
 	breakGlass guard.BreakGlass // nil if it is off
+	pace       guard.Pace       // nil if it is off
 	offline    bool
 	now        func() time.Time
 	log        *slog.Logger
@@ -61,13 +63,8 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 		return nil, err
 	}
 	g, err := guard.New(guard.Options{
-		Evaluator: e, Recorder: p.recorder, BreakGlass: p.breakGlass,
-		Production: guard.ProductionRules{
-			WholeCluster: c.Production.WholeCluster,
-			Selectors:    c.Production.Selectors, NamespaceSelectors: c.Production.NamespaceSelectors,
-			Namespaces: c.Production.Namespaces, Names: append(slices.Clone(c.Production.Names), ownRecords),
-			Projects: c.Production.Projects, Ancestors: c.Production.Ancestors, Never: guard.NeverProduction(c.Production.Never),
-		},
+		Evaluator: e, Recorder: p.recorder, BreakGlass: p.breakGlass, Pace: p.pace,
+		Production:  productionRules(c),
 		Enforcement: enforcementRules(c), Exempt: exemptions(c),
 		DryRunEnforcement: c.DryRunEnforcement, UnknownIsNotProduction: p.offline,
 		Now: p.now, Entropy: rand.Reader, Log: p.log, Registerer: p.registerer,
@@ -87,13 +84,27 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 	if err != nil {
 		return nil, err
 	}
+	exempt, err := exemptIdentities(c)
+	if err != nil {
+		return nil, err
+	}
 	return &assembly{engine: e, guard: g, reviewer: webhook.NewReviewer(webhook.ReviewerOptions{
-		Decider: g, Lookup: p.lookup, Cluster: c.Cluster,
+		Decider: g, Lookup: p.lookup, Dependents: p.dependents, Cluster: c.Cluster,
 		ControlPlane: controlPlane, Agents: agents,
 		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
+		Own: ownership(c), Exempt: exempt,
 		ReadsAnnotations: func() bool { return e.Current().Reads("target", "annotations") },
 		Log:              p.log,
 	})}, nil
+}
+
+func productionRules(c config.Configuration) guard.ProductionRules {
+	return guard.ProductionRules{
+		WholeCluster: c.Production.WholeCluster,
+		Selectors:    c.Production.Selectors, NamespaceSelectors: c.Production.NamespaceSelectors,
+		Namespaces: c.Production.Namespaces, Names: append(slices.Clone(c.Production.Names), ownRecords),
+		Projects: c.Production.Projects, Ancestors: c.Production.Ancestors, Never: guard.NeverProduction(c.Production.Never),
+	}
 }
 
 // loadConfig reads the file that --config names, or gives the defaults.
@@ -157,8 +168,17 @@ func exemptions(c config.Configuration) []guard.Exemption {
 		list = append(list, guard.Exemption{Name: controlPlaneExemption, Actors: c.Kubernetes.ControlPlane, Alone: true})
 	}
 	list = append(list, googleExemptions()...)
+	return append(list, givenExemptions(c)...)
+}
+
+// givenExemptions are those of the configuration.
+func givenExemptions(c config.Configuration) []guard.Exemption {
+	var list []guard.Exemption
 	for _, e := range c.Exempt {
-		list = append(list, guard.Exemption{Name: e.Name, Actors: e.Actors, Surfaces: e.Surfaces, Kinds: e.Kinds})
+		list = append(list, guard.Exemption{
+			Name: e.Name, Actors: e.Actors, ActorKinds: e.ActorKinds, Surfaces: e.Surfaces, Verbs: e.Verbs, Groups: e.Groups, Kinds: e.Kinds,
+			Names: e.Names, Selectors: e.Selectors, Controlled: e.Controlled,
+		})
 	}
 	return list
 }
@@ -236,7 +256,8 @@ func webhookOptions(c config.Configuration) (webhook.ConfigurationOptions, error
 		WholeCluster: c.Production.WholeCluster, Nodes: c.Kubernetes.Nodes,
 		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
 		Namespaces: c.Production.Namespaces, Names: c.Production.Names,
-		ControlPlane: c.Kubernetes.ControlPlane,
+		ControlPlane: c.Kubernetes.ControlPlane, Agents: c.Agents,
+		Own: ownership(c), Exempt: exemptActors(c),
 		// Kinds that the cluster does not have do no harm there.
 		Cases: c.BreakGlass.Store == config.StoreAuto || c.BreakGlass.Store == config.StoreKubernetes,
 	}, nil

@@ -68,7 +68,7 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 	}
 	b := c.BreakGlass
 	d.Desk, err = breakglass.NewDesk(breakglass.DeskOptions{
-		Store: store, Keys: d.keys, Rules: issuingRules{d.engine}, Authorizer: authorizer, Recorder: books.events(), People: people,
+		Store: store, Keys: d.keys, Rules: plannedRules{issuingRules{d.engine}, *c.Kubernetes.MassChange.Limit, h.planned}, Authorizer: authorizer, Recorder: books.events(), People: people,
 		Audience: c.Cluster, ApprovalWindow: b.ApprovalWindow, DefaultDuration: b.DefaultDuration, MaxDuration: b.MaxDuration,
 		BindCertificates: *b.BindCertificates, ImpersonationCounts: b.ImpersonationCounts,
 		KindOf: func(name string) operation.ActorKind { return h.assembly.reviewer.KindOf(name) },
@@ -80,6 +80,7 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 	if err != nil {
 		return nil, err
 	}
+	env.granted = deskCases{store, d.Desk}
 	changed := make(chan string, maxChanged)
 	if inCluster {
 		env.lead = append(env.lead, func(ctx context.Context) error { return env.watchCases(ctx, changed, log) })

@@ -36,8 +36,14 @@ func furnish(ctx context.Context, s streams, c config.Configuration, env *surrou
 	}
 	recorder := guard.Recorder(telling{Recorder: books.recent, to: func() *alerting { return h.alerting }})
 	p := parts{lookup: env.lookup, log: log, registerer: registry}
+	if env.index != nil {
+		p.dependents = env.index
+	}
 	if h.desk != nil {
 		p.breakGlass = h.desk
+	}
+	if p.pace, err = env.openPace(c, log, registry); err != nil {
+		return nil, err
 	}
 	if d := c.Alerts.Decisions; d != nil {
 		if h.copies, err = newCopies(ctx, recorder, *d, log, registry); err != nil {
@@ -88,6 +94,9 @@ func (h *house) checks(env *surroundings) []check {
 		checks = append(checks, check{"certificate", func() (string, error) { return certificateDetail(env.certificates), env.certificates.Ready() }})
 	}
 	checks = append(checks, check{"caches", func() (string, error) { return "", env.synced() }})
+	if env.index != nil {
+		checks = append(checks, indexCheck(env.index, time.Now))
+	}
 	if h.watching != nil {
 		checks = append(checks, check{"audit", func() (string, error) {
 			err := h.watching.watcher.Ready()

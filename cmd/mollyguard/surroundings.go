@@ -12,23 +12,20 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/mollyguard/mollyguard/certs"
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/kube"
 	"github.com/mollyguard/mollyguard/webhook"
+	"github.com/mollyguard/mollyguard/webhook/index"
 )
 
 // surroundings are what differs between a server in a cluster, one beside it,
@@ -47,6 +44,12 @@ type surroundings struct {
 	lease string
 	// cluster is nil without one.
 	cluster *clusterAccess
+	// granted is where grants are found, nil without break glass; parents say what holds
+	// production, nil if nobody knows. Both are completed before anything runs.
+	granted webhook.Cases
+	parents webhook.Parents
+	// index is what is in the cluster, nil if nobody looks.
+	index *index.Index
 	// webhook is what the API server is told beside what the configuration says. It
 	// is completed before anything runs.
 	webhook webhookExtras
@@ -73,7 +76,7 @@ type webhookExtras struct {
 
 func surround(s streams, c config.Configuration, o serveOptions, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
 	if o.auditOnly { // the webhook, and what belongs to it, is another server's
-		c.Kubernetes.Webhook.Manage, c.Kubernetes.Events = new(false), new(false)
+		c.Kubernetes.Webhook.Manage, c.Kubernetes.Events, c.Kubernetes.Index.Enabled = new(false), new(false), new(false)
 	}
 	if o.noCluster {
 		return withoutCluster(s, c, o, log)
@@ -149,11 +152,6 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 	caches, err := cache.New(restConfig, cache.Options{
 		HTTPClient: httpClient, Scheme: scheme.Scheme, Mapper: mapper,
 		DefaultTransform: lean,
-		ByObject: map[client.Object]cache.ByObject{
-			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {
-				Field: fields.OneTermEqualSelector("metadata.name", c.Kubernetes.Webhook.Name),
-			},
-		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make caches: %w", err)
@@ -176,6 +174,9 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 			caches.Start,
 			func(ctx context.Context) error { return state.wait(ctx, caches, log) },
 		},
+	}
+	if err := env.openIndex(c, log, registerer); err != nil {
+		return nil, err
 	}
 	if *c.Kubernetes.Events {
 		events := webhook.NewEvents(clients, scheme.Scheme)
@@ -244,52 +245,6 @@ func leading(c config.Configuration, clients kubernetes.Interface, inCluster boo
 		}
 		return lease.Lead(ctx, fn)
 	}
-}
-
-// configurationKeeper keeps the webhook configuration. It looks at it when it
-// was changed, when the CA bundle was, and regularly.
-func configurationKeeper(c config.Configuration, env *surroundings, ready func() bool, log *slog.Logger, registerer prometheus.Registerer) (func(context.Context) error, error) {
-	caches, source := env.cluster.caches, env.certificates
-	// Reads past the cache: what it writes has to follow from what is there now.
-	direct, err := client.New(env.cluster.config, client.Options{HTTPClient: env.cluster.httpClient, Scheme: scheme.Scheme})
-	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
-	}
-	options, err := webhookOptions(c)
-	if err != nil {
-		return nil, err
-	}
-	keeper := webhook.NewConfigurationKeeper(webhook.ConfigurationKeeperOptions{
-		Client: direct, Log: log, Registerer: registerer,
-		Desired: func() *admissionregistrationv1.ValidatingWebhookConfiguration {
-			options := options
-			options.CABundle = source.CABundle()
-			options.CallSecret, options.Cases = env.webhook.callSecret(), env.webhook.cases
-			return webhook.Configuration(options)
-		},
-	})
-	return func(ctx context.Context) error {
-		changed := make(chan struct{}, 1)
-		notify := func() {
-			select {
-			case changed <- struct{}{}:
-			default: // one is waiting already
-			}
-		}
-		informer := informerFor(ctx, caches, &admissionregistrationv1.ValidatingWebhookConfiguration{}, log)
-		if informer == nil {
-			return nil
-		}
-		registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { notify() },
-			UpdateFunc: func(any, any) { notify() },
-			DeleteFunc: func(any) { notify() },
-		})
-		if err != nil {
-			return fmt.Errorf("watch the webhook configuration: %w", err)
-		}
-		return errors.Join(keeper.Run(ctx, ready, changed, source.Changed()), informer.RemoveEventHandler(registration))
-	}, nil
 }
 
 // certificates chooses where the serving certificate comes from.

@@ -5,20 +5,31 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/webhook"
 )
 
 func newWebhookConfig(s streams) *cobra.Command {
 	var configPath, caPath, output string
+	var floor bool
 	cmd := &cobra.Command{
 		Use:   "webhook-config [flags]",
 		Short: "Print the ValidatingWebhookConfiguration that the server applies",
-		Long: `Print the ValidatingWebhookConfiguration that the server applies and keeps.
+		Long: `Print the ValidatingWebhookConfiguration that the server applies and keeps where
+there is no floor (kubernetes.floor.manage is false, or the definition of the kind
+Floor is not installed).
+
+With --floor, print all that it applies where there is one: the webhook for deletions
+as a MutatingWebhookConfiguration, so that it is asked first, the webhook for all else,
+and the admission policies by which the API server refuses when no server answers. What
+these know of the cluster, an object of kind Floor, only the running server knows; by
+its service account it is taken to be called after its Service.
 
 Without --ca-file there is no caBundle in it: the running server fills it in.`,
 		Args: exactly(0, "no arguments"),
@@ -39,13 +50,29 @@ Without --ca-file there is no caBundle in it: the running server fills it in.`,
 					return fmt.Errorf("%s: %w", caPath, err)
 				}
 			}
-			return print(s, output, webhook.Configuration(options))
+			if !floor {
+				return print(s, output, webhook.Configuration(options).Validating)
+			}
+			options.Floor = true
+			return printAll(s, output, applied(c, options))
 		},
 	}
 	cmd.Flags().StringVar(&configPath, "config", "", "configuration `FILE` (default: built-in defaults)")
 	cmd.Flags().StringVar(&caPath, "ca-file", "", "PEM `FILE` for caBundle")
+	cmd.Flags().BoolVar(&floor, "floor", false, "print all that is applied with a floor, not the webhook configuration without one")
 	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "output `FORMAT`: yaml or json")
 	return cmd
+}
+
+// applied is what the server applies with a floor, but for what it learns while it runs.
+func applied(c config.Configuration, options webhook.ConfigurationOptions) []any {
+	self := "system:serviceaccount:" + options.ServiceNamespace + ":" + options.ServiceName
+	configurations := webhook.Configuration(options)
+	list := []any{configurations.Mutating, configurations.Validating}
+	for _, p := range webhook.Floor(floorOptions(c, options, nil, self)) {
+		list = append(list, p.Policy, p.Binding)
+	}
+	return list
 }
 
 // checkBundle refuses what an API server could not use, and what must not be
@@ -63,6 +90,24 @@ func checkBundle(bundle []byte) error {
 	}
 	if certificates == 0 {
 		return errors.New("no certificate in there: expected PEM")
+	}
+	return nil
+}
+
+// printAll writes objects for machines: YAML documents, or a List.
+func printAll(s streams, format string, objects []any) error {
+	if format != "yaml" {
+		return print(s, format, map[string]any{"apiVersion": "v1", "kind": "List", "items": objects})
+	}
+	for i, object := range objects {
+		if i > 0 {
+			if _, err := io.WriteString(s.out, "---\n"); err != nil {
+				return err
+			}
+		}
+		if err := print(s, format, object); err != nil {
+			return err
+		}
 	}
 	return nil
 }

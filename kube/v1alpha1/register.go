@@ -22,6 +22,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&BreakGlassVerdict{}, &BreakGlassVerdictList{},
 		&Grant{}, &GrantList{},
 		&BreakGlassUse{}, &BreakGlassUseList{},
+		&Floor{}, &FloorList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion())
 	return nil

@@ -130,9 +130,12 @@ func TestInstall(t *testing.T) {
 	step("the service account may do what it should and nothing else", func(t *testing.T) { s.testRights(t, plain) })
 	step("a role of the user's own adds to what the server may read", s.testAggregation)
 	step("replicas can agree by the Lease", s.testLease)
+	step("replicas can tell each other what they counted", s.testPace)
 	step("cases and keys can be kept, callers be recognized, rights be asked for", s.testBreakGlass)
 	step("people may do what their role says and no more", s.testPeople)
 	step("nobody speaks for another, though no webhook is called", s.testNoWebhook)
+	// Some of them change what is Mollyguard's own.
+	step("the API server takes the overlays", s.testOverlays)
 
 	enforcing := startServer(t, plain, s.kubeconfig(t))
 	step("the server fills the Secret and makes its webhook configuration", func(t *testing.T) { s.testConfiguration(t, enforcing) })
@@ -141,9 +144,12 @@ func TestInstall(t *testing.T) {
 	step("refusals become Events, and repeats are counted", s.testEvents)
 	step("a namespace that the cache does not have is asked for", func(t *testing.T) { s.testNewNamespace(t, enforcing) })
 	step("the webhook configuration is put right", s.testRepair)
+	step("so is the floor", s.testFloor)
 	step("applying again leaves the keys and the rights that were filled in", func(t *testing.T) { s.testApplyAgain(t, plain) })
-	step("the API server takes the overlays", s.testOverlays)
-	step("uninstalling leaves nothing that refuses", func(t *testing.T) { s.testUninstall(t, plain, enforcing) })
+	enforcing.stop(t)
+	without := startServer(t, withoutFloor(t, render(t, base)), s.kubeconfig(t))
+	step("where no floor is wanted it is taken away", s.testFloorOff)
+	step("uninstalling leaves nothing that refuses", func(t *testing.T) { s.testUninstall(t, plain, without) })
 }
 
 // apply applies objects server-side and strictly: a field that the API server does

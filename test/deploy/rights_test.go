@@ -95,7 +95,11 @@ func (s *site) testRights(t *testing.T, objects []*unstructured.Unstructured) {
 		{"get", admission, "validatingwebhookconfigurations", "", "another"},
 		{"update", admission, "validatingwebhookconfigurations", "", "another"},
 		{"delete", admission, "validatingwebhookconfigurations", "", "mollyguard"},
-		{"create", admission, "mutatingwebhookconfigurations", "", ""},
+		{"get", admission, "mutatingwebhookconfigurations", "", "another"},
+		{"update", admission, "mutatingwebhookconfigurations", "", "another"},
+		{"get", admission, "validatingadmissionpolicies", "", "mollyguard-break-glass"},
+		{"delete", admission, "validatingadmissionpolicybindings", "", "mollyguard-break-glass"},
+		{"delete", breakGlass, "floors", "", "mollyguard"},
 		// Leases: its own, in its own namespace.
 		{"get", coordination, "leases", namespace, "another"},
 		{"delete", coordination, "leases", namespace, "mollyguard"},

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,24 +24,14 @@ import (
 func (s *site) testUninstall(t *testing.T, objects []*unstructured.Unstructured, enforcing *server) {
 	commands := commandsIn(t, root+"/deploy/README.md", "## Uninstall")
 	const (
-		onlyWarn, rolledOut, toZero, gone, release, rest = 0, 1, 2, 3, 4, 5
-		count                                            = 6
+		plan, release, rest = 0, 1, 2
+		count               = 3
 	)
 	if len(commands) != count {
 		t.Fatalf("%d commands, want %d: %q", len(commands), count, commands)
 	}
 
-	s.shell(t, commands[onlyWarn])
-	deployment, err := s.admin.AppsV1().Deployments(namespace).Get(t.Context(), "mollyguard", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if args := deployment.Spec.Template.Spec.Containers[0].Args; args[len(args)-1] != dryRunFlag {
-		t.Errorf("the server's arguments are %q", args)
-	}
-	if !strings.HasPrefix(commands[rolledOut], "kubectl --namespace mollyguard rollout status ") {
-		t.Errorf("want to wait for the rollout, found %q", commands[rolledOut])
-	}
+	// One that only warns fails open.
 	enforcing.stop(t)
 	warning := startServer(t, render(t, overlays+"/dry-run"), s.kubeconfig(t))
 	await(t, "every webhook to fail open", func(ctx context.Context) (bool, error) {
@@ -61,11 +52,17 @@ func (s *site) testUninstall(t *testing.T, objects []*unstructured.Unstructured,
 		return strings.Contains(got.Stderr, want), fmt.Errorf("kubectl says %q", got.Stderr)
 	})
 
-	s.shell(t, commands[toZero])
-	s.shell(t, commands[gone])
-	warning.stop(t)
-	s.testUse(t, objects)
+	s.shell(t, commands[plan])
+	if policies, err := s.failurePolicies(t.Context()); err != nil || len(policies) == 0 {
+		t.Errorf("asking what would be done changed something: %v, %v", policies, err)
+	}
+	stopped := s.stopWithDeployment(t, warning)
 	s.shell(t, commands[release])
+	stopped()
+	if _, err := s.failurePolicies(t.Context()); !apierrors.IsNotFound(err) {
+		t.Errorf("the webhook configuration is left: %v", err)
+	}
+	s.testUse(t, objects)
 	s.shell(t, commands[rest])
 
 	for _, object := range objects {
@@ -75,6 +72,36 @@ func (s *site) testUninstall(t *testing.T, objects []*unstructured.Unstructured,
 		}
 	}
 	s.kubectl(t, s.operator, 0, "delete", "deployment", "web", "--namespace="+shop)
+}
+
+// stopWithDeployment stops a server when its Deployment is scaled to zero, as a kubelet
+// would. The returned function waits until it has.
+func (s *site) stopWithDeployment(t *testing.T, running *server) (stopped func()) {
+	ctx, cancel := context.WithTimeout(t.Context(), awaitTimeout)
+	done := make(chan error, 1)
+	go func() {
+		defer cancel()
+		for {
+			deployment, err := s.admin.AppsV1().Deployments(namespace).Get(ctx, "mollyguard", metav1.GetOptions{})
+			if err == nil && *deployment.Spec.Replicas == 0 {
+				running.stop(t)
+				done <- nil
+				return
+			}
+			select {
+			case <-ctx.Done():
+				done <- fmt.Errorf("the Deployment was not scaled to zero: %w", ctx.Err())
+				return
+			case <-time.After(awaitInterval):
+			}
+		}
+	}()
+	return func() {
+		t.Helper()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // shell runs a command as a reader of the README would, as administrator.
@@ -88,12 +115,16 @@ func (s *site) shell(t *testing.T, command string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	folder := t.TempDir()
+	if err := os.Symlink(mollyguard(t), filepath.Join(folder, "kubectl-mollyguard")); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), awaitTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = root
 	cmd.Env = []string{
-		"PATH=" + assets + string(filepath.ListSeparator) + os.Getenv("PATH"),
+		"PATH=" + strings.Join([]string{folder, assets, os.Getenv("PATH")}, string(filepath.ListSeparator)),
 		"HOME=" + t.TempDir(), "KUBECONFIG=" + kubeconfig, "KUBERC=off",
 	}
 	if output, err := cmd.CombinedOutput(); err != nil {

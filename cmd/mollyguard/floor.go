@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/kube/v1alpha1"
+	"github.com/mollyguard/mollyguard/webhook"
+)
+
+// deskCases is what the floor learns grants from.
+type deskCases struct {
+	breakglass.Store
+	*breakglass.Desk
+}
+
+// wantsFloor says whether the configuration wants a floor. Where it could not do
+// anything, the log says why.
+func wantsFloor(c config.Configuration, log *slog.Logger) bool {
+	if *c.Kubernetes.Floor.Manage && !*c.Policies.Embedded {
+		log.Warn("there is no floor: it refuses what the embedded policies refuse, and they are not used")
+	}
+	return *c.Kubernetes.Floor.Manage && *c.Policies.Embedded
+}
+
+// hasFloors asks the API server, until it answers, whether it has the kind Floor.
+// Policies whose parameter is of no kind would refuse what they should not.
+func (env *surroundings) hasFloors(ctx context.Context, log *slog.Logger) bool {
+	for ctx.Err() == nil {
+		_, err := env.cluster.mapper.RESTMapping(v1alpha1.GroupVersion().WithKind("Floor").GroupKind())
+		switch {
+		case err == nil:
+			return true
+		case meta.IsNoMatchError(err):
+			log.Warn("there is no floor: the definition of the kind Floor is not installed; apply the manifests and start the server again")
+			return false
+		}
+		log.Error("the API server does not say whether it has the kind Floor, asking again", "error", err)
+		pause(ctx, cacheRetry)
+	}
+	return false
+}
+
+// floorOptions is what the floor is made from.
+func floorOptions(c config.Configuration, options webhook.ConfigurationOptions, env *surroundings, self string) webhook.FloorOptions {
+	o := webhook.FloorOptions{
+		ConfigurationOptions: options, Cluster: c.Cluster, Self: self,
+		Enforcement: enforcementRules(c), DryRun: c.DryRunEnforcement,
+	}
+	o.Own = ownership(c)
+	o.Own.Account = self
+	o.Exempt = givenExemptions(c) // the control plane is among the options already
+	o.Advice.BreakGlass = c.BreakGlass.Store != config.StoreNone
+	if env != nil {
+		o.Advice.BreakGlass = env.granted != nil
+		if env.granted != nil && !env.webhook.cases {
+			o.Advice.Server = c.API.URL
+		}
+	}
+	return o
+}
+
+// ledgerInterval is how often a ledger is looked at for grants: it cannot be watched.
+const ledgerInterval = 2 * time.Second
+
+// floorInterval is how often the content of the floor is looked at without a reason.
+func (env *surroundings) floorInterval() time.Duration {
+	if env.granted != nil && !env.webhook.cases {
+		return ledgerInterval
+	}
+	return 0
+}
+
+// watchGrants tells of what may change what is granted, until ctx ends.
+func (env *surroundings) watchGrants(ctx context.Context, changed chan<- struct{}, log *slog.Logger) error {
+	if !env.webhook.cases {
+		return nil
+	}
+	notify := func() {
+		select {
+		case changed <- struct{}{}:
+		default: // one is waiting already
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, kind := range []string{"BreakGlassVerdict", "Grant", "BreakGlassUse"} {
+		group.Go(func() error {
+			return notifyOf(ctx, env.cluster.caches, metadataOf(v1alpha1.GroupVersion().WithKind(kind)), notify, log)
+		})
+	}
+	return group.Wait()
+}
+
+// knownAs asks the API server who this server is to it, until it says so. It returns
+// nothing when ctx ends.
+func knownAs(ctx context.Context, clients kubernetes.Interface, log *slog.Logger) string {
+	ask := ownName(clients)
+	for ctx.Err() == nil {
+		self, err := ask(ctx)
+		if err == nil {
+			return self.Name
+		}
+		if ctx.Err() == nil {
+			log.Error("the API server does not say who this server is, asking again", "error", err)
+		}
+		pause(ctx, cacheRetry)
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package bypass
+
+const production = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: NS, labels: {team: shop}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NS, labels: {app: web, env: production}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: example.com/web}]}
+`
+
+func objectDoors() []door {
+	const group = "The object itself"
+	web := []object{in("deployment/web")}
+	return []door{
+		{
+			group: group, name: "delete what is labelled production",
+			given: production, protects: web,
+			try: kubectl("-n", "NS", "delete", "deployment", "web", "--wait=false"),
+			how: "`production-delete` judges the object as it was; with no server, the floor.",
+		},
+		{
+			group: group, name: "delete it as one of a collection",
+			given: production, protects: web,
+			try: kubectl("-n", "NS", "delete", "deployments", "--all", "--wait=false"),
+			how: "A collection is reviewed object by object; names and labels come from the object, not from the request.",
+		},
+		{
+			group: group, name: "scale it to zero through the scale sub-resource",
+			given: production, protects: web,
+			try: kubectl("-n", "NS", "scale", "deployment", "web", "--replicas=0"),
+			how: "`production-scale-to-zero`; the labels are looked up, since a Scale has none.",
+		},
+		{
+			group: group, name: "scale it to zero by a patch",
+			given: production, protects: web,
+			try: kubectl("-n", "NS", "patch", "deployment", "web", "--type=merge", "-p", `{"spec":{"replicas":0}}`),
+			how: "`production-scale-to-zero`.",
+		},
+		{
+			group: group, name: "delete it and leave its pods",
+			given: production, protects: web,
+			try: kubectl("-n", "NS", "delete", "deployment", "web", "--cascade=orphan", "--wait=false"),
+			how: "`production-delete`.",
+		},
+		{
+			group: group, name: "replace it by force",
+			given: production, protects: web,
+			try: kubectlWith(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NS}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: example.com/web}]}
+`, "replace", "--force", "-f", "-"),
+			how: "`kubectl replace --force` deletes first.",
+		},
+		{
+			group: group, name: "apply a whole object without the label",
+			given: production, protects: web,
+			try: kubectlWith(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NS, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: example.com/web}]}
+`, "replace", "-f", "-"),
+			how: "`production-unprotect`, whichever way the update is made.",
+		},
+		{
+			group: group, name: "take the label over by server-side apply",
+			given: production, protects: web,
+			try: kubectlWith(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: NS, labels: {app: web, env: staging}}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: example.com/web}]}
+`, "apply", "--server-side", "--force-conflicts", "-f", "-"),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "delete its pods by force",
+			given: bearingPod, protects: []object{in("pod/web")},
+			try: kubectl("-n", "NS", "delete", "pod", "web", "--force", "--grace-period=0"),
+			how: "`production-delete`; the second call that this makes is judged like the first.",
+		},
+		{
+			group: group, name: "evict a pod that no budget covers",
+			given: bearingPod, protects: []object{in("pod/web")},
+			try: kubectlWith(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"web","namespace":"NS"}}`,
+				"create", "--raw", "/api/v1/namespaces/NS/pods/web/eviction", "-f", "-"),
+			how: "`production-evict`: an eviction deletes the pod without a DELETE review.",
+		},
+		{
+			group: group, name: "delete the production objects of all namespaces at once",
+			given: production, protects: web,
+			try: kubectl("delete", "deployments", "-A", "-l", "app=web", "--field-selector=metadata.namespace=NS", "--wait=false"),
+			how: "A collection is reviewed object by object.",
+		},
+	}
+}
+
+const bearingPod = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: NS}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: NS, labels: {app: web, env: production}}
+spec: {containers: [{name: web, image: example.com/web}]}
+`

@@ -1,0 +1,166 @@
+package bypass
+
+func weakeningDoors() []door {
+	const group = "Weakening first, deleting afterwards"
+	web := in("deployment/web")
+	patch := func(what, patch string) attempt {
+		return kubectl("-n", "NS", "patch", what, "web", "--type=merge", "-p", patch)
+	}
+	return []door{
+		{
+			group: group, name: "take the production label off",
+			given: production, protects: []object{web},
+			try: kubectl("-n", "NS", "label", "deployment", "web", "env-"),
+			how: "`production-unprotect`; the floor sees it too.",
+		},
+		{
+			group: group, name: "change the production label to another value",
+			given: production, protects: []object{web},
+			try: kubectl("-n", "NS", "label", "deployment", "web", "env=dev", "--overwrite"),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "take the label off by way of the status",
+			given: bearingPod, protects: []object{in("pod/web")},
+			try: kubectl("-n", "NS", "patch", "pod", "web", "--subresource=status", "--type=merge", "-p", `{"metadata":{"labels":{"env":null}}}`),
+			how: "`production-unprotect`: updates of a sub-resource that take labels off are judged like others.",
+		},
+		{
+			group: group, name: "take the label off a namespace by way of its status",
+			given: labelled, protects: []object{bare("namespace/NS")},
+			try: kubectl("patch", "namespace", "NS", "--subresource=status", "--type=merge", "-p", `{"metadata":{"labels":{"env":null}}}`),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "take the label off a namespace",
+			given: labelled, protects: []object{bare("namespace/NS")},
+			try: kubectl("label", "namespace", "NS", "env-"),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "empty a ConfigMap",
+			given: labelled, protects: []object{in("configmap/web")},
+			try: patch("configmap", `{"data":null}`),
+			how: "`production-empty`.",
+		},
+		{
+			group: group, name: "let an autoscaler have no replicas",
+			given: labelled, protects: []object{in("hpa/web")},
+			try: patch("hpa", `{"spec":{"minReplicas":0,"metrics":[{"type":"External","external":{"metric":{"name":"q"},"target":{"type":"Value","value":"1"}}}]}}`),
+			how: "`production-scale-to-zero`.",
+		},
+		{
+			group: group, name: "suspend a CronJob",
+			given: labelled, protects: []object{in("cronjob/web")},
+			try: patch("cronjob", `{"spec":{"suspend":true}}`),
+			how: "`production-scale-to-zero`.",
+		},
+		{
+			group: group, name: "give a DaemonSet a node selector that matches nothing",
+			given: labelled, protects: []object{in("daemonset/web")},
+			try: patch("daemonset", `{"spec":{"template":{"spec":{"nodeSelector":{"nowhere":"true"}}}}}`),
+			how: "`production-scale-to-zero`.",
+		},
+		{
+			group: group, name: "have a volume deleted with its claim",
+			given: volume, protects: []object{bare("pv/NS")},
+			try: kubectl("patch", "pv", "NS", "--type=merge", "-p", `{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "have a StatefulSet's claims deleted with it",
+			given: labelled, protects: []object{in("statefulset/web")},
+			try: patch("statefulset", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Delete"}}}`),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "loosen a PodDisruptionBudget to nothing",
+			given: labelled, protects: []object{in("pdb/web")},
+			try: patch("pdb", `{"spec":{"minAvailable":0}}`),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "have a Service select nothing",
+			given: labelled, protects: []object{in("service/web")},
+			try: patch("service", `{"spec":{"selector":{"app":"nobody"}}}`),
+			how: "`production-unprotect`.",
+		},
+		{
+			group: group, name: "drop a finalizer of what is going",
+			given: `
+apiVersion: v1
+kind: Namespace
+metadata: {name: NS}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: going, namespace: NS, finalizers: [example.com/keep]}
+`, settled: going, protects: []object{in("configmap/going")},
+			try: kubectl("-n", "NS", "patch", "configmap", "going", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`),
+			how: "`production-unprotect`, if a person or an agent does it: service accounts are what finalizers belong to.",
+		},
+	}
+}
+
+// labelled is a production namespace with one object of each kind that can be weakened,
+// all named web.
+const labelled = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: NS, labels: {env: production}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web, namespace: NS}
+data: {a: "1"}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web, namespace: NS}
+spec: {minReplicas: 1, maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: web, namespace: NS}
+spec:
+  schedule: "0 3 1 1 *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: web, image: example.com/web}]}}}}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: web, namespace: NS}
+spec:
+  selector: {matchLabels: {app: web-agent}}
+  template: {metadata: {labels: {app: web-agent}}, spec: {containers: [{name: web, image: example.com/web}]}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web, namespace: NS}
+spec:
+  replicas: 1
+  serviceName: web
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: example.com/web}]}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web, namespace: NS}
+spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: NS}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+`
+
+const volume = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: NS, labels: {env: production}}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Retain
+  storageClassName: none
+  hostPath: {path: /nowhere}
+`

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/mollyguard/mollyguard/operation"
@@ -94,15 +95,16 @@ func judgeOwners(u *update) {
 	if len(owners) > maxOwners {
 		u.is.faults.add("metadata.ownerReferences gains more than " + strconv.Itoa(maxOwners) + " at once")
 	}
+	before := map[string]owner{}
+	for _, was := range u.was.owned() {
+		before[was.UID] = was
+	}
 	if !u.byHand() {
+		u.judgeAdoption(before)
 		return
 	}
 	for _, added := range owners {
 		u.says("owner reference to %s %s added: the garbage collector deletes it once that is not there", clipped(added.Kind), clipped(added.Name))
-	}
-	before := map[string]owner{}
-	for _, was := range u.was.owned() {
-		before[was.UID] = was
 	}
 	for _, is := range u.is.owned() {
 		was := before[is.UID]
@@ -111,6 +113,22 @@ func judgeOwners(u *update) {
 		}
 		if was.controller && !is.controller {
 			u.says("%s %s no longer controls it", clipped(is.Kind), clipped(is.Name))
+		}
+	}
+}
+
+// adopted are the kinds that service accounts may delete if a controller owns them. The
+// control plane adopts them, and others make them with their owner.
+var adopted = []string{podResource, "apps/replicasets"}
+
+// judgeAdoption judges a controller that is named afterwards: what has one is let go.
+func (u *update) judgeAdoption(before map[string]owner) {
+	if !slices.Contains(adopted, u.request.resource.full()) {
+		return
+	}
+	for _, is := range u.is.owned() {
+		if is.controller && !before[is.UID].controller {
+			u.says("controller %s %s added: service accounts may delete what a controller owns", clipped(is.Kind), clipped(is.Name))
 		}
 	}
 }

@@ -129,3 +129,36 @@ func bare(ref string) object {
 	}
 	return object{resource: resource, name: name}
 }
+
+// widget is the production object that instance makes.
+var widget = object{resource: schema.GroupVersionResource{Group: "NS.example.com", Version: "v1", Resource: "widgets"}, namespace: "NS", name: "precious"}
+
+// evictOne evicts one of the pods with a label.
+func evictOne(selector string) attempt {
+	return func(t *testing.T, r *room) (string, bool) {
+		t.Helper()
+		name := r.run(t, "", "-n", r.name, "get", "pods", "-l", selector, "-o", "jsonpath={.items[0].metadata.name}").Stdout
+		return kubectlWith(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"`+name+`","namespace":"NS"}}`,
+			"create", "--raw", "/api/v1/namespaces/NS/pods/"+name+"/eviction", "-f", "-")(t, r)
+	}
+}
+
+// adopt makes the room's parent the controller of its pod.
+func adopt(t *testing.T, r *room) []string {
+	t.Helper()
+	uid := r.run(t, "", "-n", r.name, "get", "configmap", "parent", "-o", "jsonpath={.metadata.uid}").Stdout
+	return []string{
+		"-n", r.name, "patch", "pod", "web", "--type=merge", "-p",
+		`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"parent","uid":"` + uid + `","controller":true}]}}`,
+	}
+}
+
+// asRobot runs a command as the room's service account.
+func asRobot(command func(*testing.T, *room) []string) attempt {
+	return func(t *testing.T, r *room) (string, bool) {
+		t.Helper()
+		args := append(command(t, r), "--as=system:serviceaccount:"+r.name+":robot")
+		result := r.run(t, "", args...)
+		return result.Stdout + result.Stderr, result.ExitCode != 0
+	}
+}

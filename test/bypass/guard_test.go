@@ -34,6 +34,16 @@ func guardDoors() []door {
 			how: "Nobody but the server writes the floor's parameters: the floor says so itself.",
 		},
 		{
+			group: group, name: "delete a role of ours",
+			given: `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: mollyguard-NS}
+`, protects: []object{bare("clusterrole/mollyguard-NS")},
+			try: kubectl("delete", "clusterrole", "mollyguard-NS"),
+			how: "`guard-weakened`, and the floor.",
+		},
+		{
 			group: group, name: "delete our definitions",
 			protects: []object{bare("crd/grants.mollyguard.dev")}, alone: true,
 			try: kubectl("delete", "crd", "grants.mollyguard.dev", "--wait=false"),
@@ -60,15 +70,38 @@ apiVersion: v1
 kind: ServiceAccount
 metadata: {name: bypass-NS, namespace: kube-system}
 `,
-			try:  kubectl("-n", "kube-system", "create", "token", "bypass-NS"),
-			how:  "`guard-impersonated`.",
-			open: map[mode]string{dead: "Tokens are asked for all day; the hook fails open."},
+			try: kubectl("-n", "kube-system", "create", "token", "bypass-NS"),
+			how: "`guard-impersonated`.",
+		},
+		{
+			group: group, name: "make a lasting token for a service account that is let through",
+			given: `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: secret-NS, namespace: kube-system}
+`,
+			try: kubectlWith(`
+apiVersion: v1
+kind: Secret
+metadata: {name: secret-NS, namespace: kube-system, annotations: {kubernetes.io/service-account.name: secret-NS}}
+type: kubernetes.io/service-account-token
+`, "create", "-f", "-"),
+			how: "`guard-impersonated`.",
+		},
+		{
+			group: group, name: "run a pod as a controller of kube-system",
+			try: kubectlWith(`
+apiVersion: v1
+kind: Pod
+metadata: {name: run-NS, namespace: kube-system}
+spec: {serviceAccountName: generic-garbage-collector, containers: [{name: a, image: example.com/a}]}
+`, "create", "-f", "-"),
+			how: "`guard-impersonated`.",
 		},
 		{
 			group: group, name: "give oneself the right to impersonate",
-			try:  kubectl("create", "clusterrole", "impersonate-NS", "--verb=impersonate", "--resource=serviceaccounts"),
-			how:  "`guard-impersonated`.",
-			open: map[mode]string{dead: "Roles are made all day; the hook fails open."},
+			try: kubectl("create", "clusterrole", "impersonate-NS", "--verb=impersonate", "--resource=serviceaccounts"),
+			how: "`guard-impersonated`.",
 		},
 	}
 }

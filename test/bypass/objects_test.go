@@ -111,6 +111,47 @@ spec:
 			how: "`production-evict`: an eviction deletes the pod without a DELETE review.",
 		},
 		{
+			group: group, name: "evict a pod that a controller replaces and a budget covers",
+			given: covered, settled: pods("app=web", 2), protects: web,
+			try: evictOne("app=web"),
+			how: "`production-evict` lets it go, so that nodes can be drained. What it cannot know is refused.",
+			open: map[mode]string{
+				running: "Meant: Kubernetes itself sees to it that enough of its like go on.",
+				unread:  "Meant: Kubernetes itself sees to it that enough of its like go on.",
+			},
+		},
+		{
+			group: group, name: "delete it by another version of its API",
+			given: labelled, protects: []object{in("hpa/web")},
+			try: kubectl("-n", "NS", "delete", "horizontalpodautoscalers.v1.autoscaling", "web"),
+			how: "`production-delete`: every version is asked about.",
+		},
+		{
+			group: group, name: "set a custom resource's replicas to zero",
+			given: definition, settled: instance, protects: []object{widget},
+			try: kubectl("-n", "NS", "patch", "widgets.NS.example.com", "precious", "--type=merge", "-p", `{"spec":{"replicas":0}}`),
+			how: "`production-scale-to-zero`: `spec.replicas`, `spec.size` and `spec.instances`, as numbers or text, and any `*/scale`.",
+		},
+		{
+			group: group, name: "set to zero what a custom resource calls otherwise",
+			given: definition, settled: instance,
+			try:  kubectl("-n", "NS", "patch", "widgets.NS.example.com", "precious", "--type=merge", "-p", `{"spec":{"workers":0}}`),
+			how:  "Nothing here: write a policy of your own, and name the resource in a hook of your own.",
+			open: everywhere("Which field of a custom resource says how many there are is known only where it has a scale sub-resource, by way of that."),
+		},
+		{
+			group: group, name: "say that a pod has ended, and delete it then",
+			given: bearingPod, protects: []object{in("pod/web")},
+			try: kubectl("-n", "NS", "patch", "pod", "web", "--subresource=status", "--type=merge", "-p", `{"status":{"phase":"Failed"}}`),
+			how: "`production-unprotect`: what has ended may be deleted, so nobody but the control plane and service accounts says that it has.",
+		},
+		{
+			group: group, name: "as a service account, give a pod a controller and delete it then",
+			given: bearingPod + robot, protects: []object{in("pod/web")},
+			try: asRobot(adopt),
+			how: "`production-unprotect`: service accounts may delete what a controller replaces (`made-anew`), so none is named afterwards.",
+		},
+		{
 			group: group, name: "delete the production objects of all namespaces at once",
 			given: production, protects: web,
 			try: kubectl("delete", "deployments", "-A", "-l", "app=web", "--field-selector=metadata.namespace=NS", "--wait=false"),
@@ -128,4 +169,30 @@ apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: NS, labels: {app: web, env: production}}
 spec: {containers: [{name: web, image: example.com/web}]}
+`
+
+const covered = production + `
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web, namespace: NS}
+spec: {maxUnavailable: 1, selector: {matchLabels: {app: web}}}
+`
+
+// robot is a service account that may do everything.
+const robot = `
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: robot, namespace: NS}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: robot-NS}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: robot, namespace: NS}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: parent, namespace: NS}
 `

@@ -111,8 +111,45 @@ metadata: {name: parent, namespace: NS}
 			how:  "`budget-of-production`.",
 			open: map[mode]string{dead: "The floor judges the budget by itself."},
 		},
+		{
+			group: group, name: "take the finalizer off a claim that production pods mount",
+			given: storage, settled: pods("app=db", 1), protects: []object{in("pvc/data")},
+			try:  kubectl("-n", "NS", "patch", "pvc", "data", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`),
+			how:  "`production-unprotect`: `kubernetes.io/pvc-protection` is the control plane's to take off.",
+			open: map[mode]string{dead: "The claim has no label, so its hook fails open; without a deletion nothing happens to it."},
+		},
+		{
+			group: group, name: "have a Service in front of production pods select others",
+			given: storage, settled: pods("app=db", 1), protects: []object{in("service/db")},
+			try:  kubectl("-n", "NS", "patch", "service", "db", "--type=merge", "-p", `{"spec":{"selector":{"app":"nobody"}}}`),
+			how:  "`traffic-to-production`, if a person or an agent does it: tools switch Services over at every rollout.",
+			open: map[mode]string{dead: "The Service has no label, so its hook fails open."},
+		},
+		{
+			group: group, name: "delete the StorageClass of production volumes",
+			given: volume + class, try: kubectl("delete", "storageclass", "class-NS"),
+			how: "`class-of-production` warns: volumes that are there go on without their class.",
+			open: map[mode]string{
+				running: "It warns only, until `enforcement` says `deny`.",
+				dead:    "The floor does not judge what only warns.",
+			},
+		},
+		{
+			group: group, name: "delete a volume that is bound to production",
+			given: volume, protects: []object{bare("pv/NS")},
+			try: kubectl("delete", "pv", "NS", "--wait=false"),
+			how: "`production-delete` by its label, `volume-of-production` by its claim and the pods that mount it.",
+		},
 	}
 }
+
+const class = `
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: class-NS}
+provisioner: example.com/none
+`
 
 // storage is a namespace without a label, with an unlabelled claim, ConfigMap, Service,
 // ServiceAccount and budget, which production pods use.

@@ -74,7 +74,9 @@ func (r *room) furnish(manifests string) error {
 // nil.
 func (r *room) look(t *testing.T, o object) map[string]any {
 	t.Helper()
-	found, err := r.dynamic.Resource(o.resource).Namespace(r.in(o.namespace)).Get(t.Context(), r.in(o.name), metav1.GetOptions{})
+	resource := o.resource
+	resource.Group = r.in(resource.Group)
+	found, err := r.dynamic.Resource(resource).Namespace(r.in(o.namespace)).Get(t.Context(), r.in(o.name), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -31,6 +31,7 @@ metadata: {name: NS}
 apiVersion: NS.example.com/v1
 kind: Widget
 metadata: {name: precious, namespace: NS, labels: {env: production}}
+spec: {replicas: 2, workers: 2}
 `)
 }
 

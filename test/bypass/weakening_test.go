@@ -86,6 +86,32 @@ func weakeningDoors() []door {
 			how: "`production-unprotect`.",
 		},
 		{
+			group: group, name: "cut production off by a network policy",
+			given: labelled,
+			try: kubectlWith(`
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: nothing, namespace: NS}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+`, "create", "-f", "-"),
+			how:  "`production-isolated` warns: every careful namespace begins with one like it.",
+			open: everywhere("It warns only, until `enforcement` says `deny`."),
+		},
+		{
+			group: group, name: "let an autoscaler take production to zero that is labelled nowhere itself",
+			given: production + `
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: scaler, namespace: NS}
+spec: {minReplicas: 1, maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+`, protects: []object{in("hpa/scaler")},
+			try: kubectl("-n", "NS", "patch", "hpa", "scaler", "--type=merge", "-p",
+				`{"spec":{"minReplicas":0,"metrics":[{"type":"External","external":{"metric":{"name":"q"},"target":{"type":"Value","value":"1"}}}]}}`),
+			how:  "`autoscaler-of-production`.",
+			open: map[mode]string{dead: "The autoscaler has no label, so its hook fails open."},
+		},
+		{
 			group: group, name: "drop a finalizer of what is going",
 			given: `
 apiVersion: v1

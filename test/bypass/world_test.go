@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.opts = server.Options{Binary: binary, Kubeconfig: kubeconfig, Dir: dir}
+	w.opts = server.Options{Binary: binary, Kubeconfig: kubeconfig, Dir: dir, Config: "api: {address: \"127.0.0.1:0\"}\n"}
 	definitions, err := filepath.Glob("../../deploy/base/crds/*.yaml")
 	if err != nil || len(definitions) == 0 {
 		t.Fatalf("the CRDs of deploy/base: %v, %d of them", err, len(definitions))

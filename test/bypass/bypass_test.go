@@ -91,6 +91,7 @@ func tryDoor(t *testing.T, d door, m mode, r *room) {
 		}
 	}
 	said, refused := d.try(t, r)
+	t.Log(said)
 	why, open := d.open[m]
 	switch {
 	case open && refused:

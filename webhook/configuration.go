@@ -11,8 +11,13 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Path is where the webhook is served.
-const Path = "/v1/admit"
+// Path is where the webhook is served. What the API server knows to be in a namespace
+// that is marked by its labels it sends to MarkedPath: should the server's own copy of
+// those labels say something else, it is old.
+const (
+	Path       = "/v1/admit"
+	MarkedPath = "/v1/admit-marked"
+)
 
 // maxClasses is how many hooks the split by namespace labels may make for one
 // operation. Selectors that would need more get one fail-closed hook instead.
@@ -179,6 +184,9 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 	}
 	for i, selector := range marked {
 		hook := g.hook(fmt.Sprintf("namespace-%d%s", i+1, suffix), operation, "*", admissionregistrationv1.NamespacedScope, g.FailProtected)
+		if len(selector.MatchExpressions) > 0 { // else it marks nothing
+			hook.ClientConfig = g.clientConfig(MarkedPath)
+		}
 		hook.NamespaceSelector = &selector
 		hook.MatchConditions = weakens(g.notControlPlane(), g.notChurn(), g.notOwn(), notMarked)
 		list = append(list, hook)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,7 +128,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		answer = h.reviewer.Undecodable(ctx, body, err)
 	} else {
-		answer = h.reviewer.Review(ctx, body, h.caller.untrusted(r, Path))
+		reviewer, path := h.reviewer, Path
+		if r.URL.Path == MarkedPath || strings.HasPrefix(r.URL.Path, MarkedPath+"/") {
+			reviewer, path = h.reviewer.inMarked(), MarkedPath
+		}
+		answer = reviewer.Review(ctx, body, h.caller.untrusted(r, path))
 	}
 	if cap(body) <= keptBuffer { // nothing read from it is kept: decode copies
 		*buffer = body

@@ -20,6 +20,7 @@ import (
 	"maps"
 	"regexp"
 	"runtime/debug"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -99,6 +100,8 @@ type Reviewer struct {
 	mapper           mapper
 	readsAnnotations func() bool
 	log              *slog.Logger
+	// marked says that the API server knows the namespace to be marked by its labels.
+	marked bool
 }
 
 // NewReviewer returns a Reviewer.
@@ -119,6 +122,14 @@ func NewReviewer(opts ReviewerOptions) *Reviewer {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	return r
+}
+
+// inMarked is the same Reviewer for what the API server sends because of a namespace's
+// labels.
+func (r *Reviewer) inMarked() *Reviewer {
+	marked := *r
+	marked.marked = true
+	return &marked
 }
 
 // Answer is what a Reviewer makes of one AdmissionReview.
@@ -242,13 +253,25 @@ func (r *Reviewer) complete(ctx context.Context, op *operation.Operation, need n
 	}
 	r.lookForOwners(ctx, op, need.owners)
 	if need.namespace != "" {
-		labels, err := r.lookup.NamespaceLabels(ctx, need.namespace)
+		labels, err := r.namespaceLabels(ctx, need.namespace)
 		if err != nil {
 			op.Unknown = append(op.Unknown, fmt.Sprintf("the labels of namespace %s (%v)", need.namespace, err))
 		} else {
 			target.NamespaceLabels = labels
 		}
 	}
+}
+
+// namespaceLabels looks the labels of a namespace up. Where they contradict the API
+// server, they are asked for anew: a watch that hangs is silent.
+func (r *Reviewer) namespaceLabels(ctx context.Context, name string) (map[string]string, error) {
+	found, err := r.lookup.NamespaceLabels(ctx, name)
+	if err != nil || !r.marked || slices.ContainsFunc(r.mapper.namespaceSelectors, func(s labels.Selector) bool { return s.Matches(labels.Set(found)) }) {
+		return found, err
+	}
+	r.log.Warn("the labels of a namespace are not those that the API server has, asking for them", "namespace", name)
+	fresh, err := r.lookup.Object(ctx, ObjectKey{Version: "v1", Resource: "namespaces", Name: name})
+	return fresh.Labels, err
 }
 
 // KindOf says what kind of actor a user is. All doors have to agree on it.

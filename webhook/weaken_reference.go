@@ -99,8 +99,8 @@ func judgeOwners(u *update) {
 	for _, was := range u.was.owned() {
 		before[was.UID] = was
 	}
+	u.judgeAdoption(before)
 	if !u.byHand() {
-		u.judgeAdoption(before)
 		return
 	}
 	for _, added := range owners {
@@ -123,7 +123,7 @@ var adopted = []string{podResource, "apps/replicasets"}
 
 // judgeAdoption judges a controller that is named afterwards: what has one is let go.
 func (u *update) judgeAdoption(before map[string]owner) {
-	if !slices.Contains(adopted, u.request.resource.full()) {
+	if !slices.Contains(adopted, u.request.resource.full()) || u.mapper.actorKind(u.request.user.name) == operation.Controller {
 		return
 	}
 	for _, is := range u.is.owned() {

@@ -39,7 +39,7 @@ const (
 
 func weakeningTable() []weakeningTest {
 	var all []weakeningTest
-	for _, list := range [][]weakeningTest{scalingTable(), protectionTable(), referenceTable(), storageTable(), trafficTable(), definitionTable()} {
+	for _, list := range [][]weakeningTest{scalingTable(), protectionTable(), referenceTable(), storageTable(), trafficTable(), definitionTable(), endingTable()} {
 		all = append(all, list...)
 	}
 	return all
@@ -175,6 +175,22 @@ func referenceTable() []weakeningTest {
 		{name: "an owner added to another", weakeningCase: deployment(ownedText(ownerA), ownedText(ownerA+","+ownerB)), want: "unprotect: owner reference to ConfigMap b added: the garbage collector deletes it once that is not there"},
 		{name: "an owner renamed", weakeningCase: deployment(ownedText(ownerA), ownedText(`{"apiVersion":"v1","kind":"ConfigMap","name":"z","uid":"1"}`)), want: "unprotect: owner reference to ConfigMap z added: the garbage collector deletes it once that is not there"},
 		{name: "an owner added by an operator, which is looked up", weakeningCase: deployment(metaText(`{}`), ownedText(ownerA)).by(operatorUser), want: "update", sent: true},
+		{
+			name: "a controller added to a pod by an operator", weakeningCase: updated("/pods", "Pod", metaText(`{}`), ownedText(ownerHolding)).by(operatorUser),
+			want: "unprotect: controller ConfigMap a added: service accounts may delete what a controller owns",
+		},
+		{
+			name: "an owner of a pod that controls now", weakeningCase: updated("/pods", "Pod", ownedText(ownerA), ownedText(ownerHolding)),
+			want: "unprotect: controller ConfigMap a added: service accounts may delete what a controller owns",
+		},
+		{
+			name: "an owner that controls nothing added to a pod by an operator", weakeningCase: updated("/pods", "Pod", metaText(`{}`), ownedText(ownerA)).by(operatorUser),
+			want: "update", sent: true,
+		},
+		{
+			name: "a controller added to a pod by the control plane", want: "update",
+			weakeningCase: updated("/pods", "Pod", metaText(`{}`), ownedText(ownerHolding)).by("system:serviceaccount:kube-system:replicaset-controller"),
+		},
 		{name: "an owner removed", weakeningCase: deployment(ownedText(ownerA), metaText(`{}`)), want: "update"},
 		{name: "one of two owners removed", weakeningCase: deployment(ownedText(ownerA+","+ownerB), ownedText(ownerB)), want: "update", sent: true},
 		{name: "an owner that no longer controls and waits", weakeningCase: deployment(ownedText(ownerHolding), ownedText(ownerA)),

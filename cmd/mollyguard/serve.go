@@ -312,10 +312,11 @@ func advice(c config.Configuration, env *surroundings, desk *desk) webhook.Advic
 func admissionHandlers(c config.Configuration, env *surroundings, a *assembly, desk *desk, log *slog.Logger, registry *prometheus.Registry) map[string]http.Handler {
 	caller := webhook.Caller{Known: env.webhook.isCallSecret, Trusted: c.Server.ClientCA != ""}
 	timeout := time.Duration(c.Kubernetes.Webhook.TimeoutSeconds) * time.Second
-	handlers := map[string]http.Handler{webhook.Path: webhook.NewHandler(webhook.HandlerOptions{
+	reviews := webhook.NewHandler(webhook.HandlerOptions{
 		Reviewer: a.reviewer, Timeout: timeout, Advice: advice(c, env, desk), Caller: caller,
 		Observe: env.observe, Log: log, Registerer: registry,
-	})}
+	})
+	handlers := map[string]http.Handler{webhook.Path: reviews, webhook.MarkedPath: reviews}
 	if env.webhook.cases {
 		handlers[webhook.CasesPath] = webhook.NewCasesHandler(webhook.CasesOptions{
 			Desk: desk, Reviewer: a.reviewer, Self: ownName(env.cluster.clients), Caller: caller, Timeout: timeout * 9 / 10, Log: log,

@@ -161,7 +161,7 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 	suffix := "." + strings.ToLower(string(operation))
 	weakens := func(conditions ...admissionregistrationv1.MatchCondition) []admissionregistrationv1.MatchCondition {
 		if operation == admissionregistrationv1.Update {
-			conditions = append(conditions, condition("weakens", g.weakens()))
+			conditions = append(conditions, g.costly("weakens", g.weakens()))
 		}
 		return conditions
 	}
@@ -205,7 +205,7 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 
 func (g generator) scale() admissionregistrationv1.ValidatingWebhook {
 	hook := g.hook("scale", admissionregistrationv1.Update, "*/scale", admissionregistrationv1.AllScopes, g.FailProtected)
-	hook.MatchConditions = []admissionregistrationv1.MatchCondition{g.notControlPlane(), condition("scales-to-zero", scaledToZero())}
+	hook.MatchConditions = []admissionregistrationv1.MatchCondition{g.notControlPlane(), g.costly("scales-to-zero", scaledToZero())}
 	return hook
 }
 

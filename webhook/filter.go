@@ -16,6 +16,14 @@ func (g generator) notControlPlane() admissionregistrationv1.MatchCondition {
 	return condition("not-control-plane", "!"+matches("request.userInfo.username", g.ControlPlane))
 }
 
+// costly is a condition that is not evaluated for the cluster's own machinery, from which
+// nearly all requests come: the API server evaluates every condition of a hook, also
+// when one of them is false already (k8s.io/apiserver pkg/admission/plugin/cel
+// condition.ForInput), but CEL stops at the first operand of && that is.
+func (g generator) costly(name, expression string) admissionregistrationv1.MatchCondition {
+	return condition(name, g.notControlPlane().Expression+" && ("+expression+")")
+}
+
 // notChurn keeps away what clusters make and delete all day and nobody mourns,
 // and the pods of kube-system. Reviews and certificate requests are there so
 // that authentication and new nodes never wait for us.

@@ -78,7 +78,7 @@ func Floor(opts FloorOptions) []FloorPolicy {
 				floorRule(admissionregistrationv1.Delete, "*", "*"),
 				floorRule(admissionregistrationv1.Update, "*", "*", "*/status", "namespaces/finalize"),
 			),
-			MatchConditions: append(f.who(), f.filters().notChurn(), exit(), condition("concerns", f.concerns())),
+			MatchConditions: append(f.who(), f.filters().notChurn(), exit(), f.filters().costly("concerns", f.concerns())),
 			Variables:       append(f.common(), f.more()...),
 			Validations:     validations,
 		}))

@@ -24,7 +24,7 @@ func (g generator) identity() admissionregistrationv1.ValidatingWebhook {
 		rule("apps", workloads()["apps"]...), rule("batch", workloads()["batch"]...),
 		rule(rbacGroup, "roles", "clusterroles"))
 	hook.MatchConditions = []admissionregistrationv1.MatchCondition{
-		g.notControlPlane(), g.notOwn(), condition("lets-through", g.letsThrough()),
+		g.notControlPlane(), g.notOwn(), g.costly("lets-through", g.letsThrough()),
 	}
 	return hook
 }

@@ -149,7 +149,7 @@ func (g generator) labels() admissionregistrationv1.ValidatingWebhook {
 	hook.Rules[0].Resources = []string{"*/status", "*/approval", "pods/resize", "pods/ephemeralcontainers"}
 	terms := append(g.strips(), g.weakenedBy("status")...)
 	hook.MatchConditions = []admissionregistrationv1.MatchCondition{
-		g.notControlPlane(), g.notChurn(), g.notOwn(), condition("weakens", strings.Join(terms, " || ")),
+		g.notControlPlane(), g.notChurn(), g.notOwn(), g.costly("weakens", strings.Join(terms, " || ")),
 	}
 	return hook
 }
@@ -166,7 +166,7 @@ func (g generator) isolate() admissionregistrationv1.ValidatingWebhook {
 	hook := g.hook("isolate", admissionregistrationv1.Create, resource, admissionregistrationv1.NamespacedScope, failure)
 	hook.Rules[0].APIGroups = []string{group}
 	hook.MatchConditions = []admissionregistrationv1.MatchCondition{
-		g.notControlPlane(), g.notOwn(), condition("isolates", "object == null || "+isolating()),
+		g.notControlPlane(), g.notOwn(), g.costly("isolates", "object == null || "+isolating()),
 	}
 	return hook
 }

@@ -18,6 +18,7 @@ import (
 func newWebhookConfig(s streams) *cobra.Command {
 	var configPath, caPath, output string
 	var floor bool
+	var static staticFiles
 	cmd := &cobra.Command{
 		Use:   "webhook-config [flags]",
 		Short: "Print the ValidatingWebhookConfiguration that the server applies",
@@ -33,7 +34,10 @@ its service account it is taken to be called after its Service.
 
 Without --ca-file there is no caBundle in it: the running server fills it in.`,
 		Args: exactly(0, "no arguments"),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := static.check(cmd); err != nil {
+				return err
+			}
 			c, err := loadConfig(configPath)
 			if err != nil {
 				return err
@@ -50,6 +54,9 @@ Without --ca-file there is no caBundle in it: the running server fills it in.`,
 					return fmt.Errorf("%s: %w", caPath, err)
 				}
 			}
+			if static.dir != "" {
+				return static.write(s, c, options)
+			}
 			if !floor {
 				return print(s, output, webhook.Configuration(options).Validating)
 			}
@@ -61,6 +68,7 @@ Without --ca-file there is no caBundle in it: the running server fills it in.`,
 	cmd.Flags().StringVar(&caPath, "ca-file", "", "PEM `FILE` for caBundle")
 	cmd.Flags().BoolVar(&floor, "floor", false, "print all that is applied with a floor, not the webhook configuration without one")
 	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "output `FORMAT`: yaml or json")
+	static.flags(cmd)
 	return cmd
 }
 

@@ -34,7 +34,9 @@ func TestTheDefaults(t *testing.T) {
 			{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
 			{Policies: []string{"production-isolated"}, Action: operation.EnforceWarn},
 		},
+		Exempt: builtInExemptions(),
 		Kubernetes: config.Kubernetes{
+			Housekeeping: new(true),
 			ControlPlane: []string{
 				"system:serviceaccount:kube-system:.*", "system:node:.*",
 				"system:kube-controller-manager", "system:kube-scheduler", "system:apiserver",
@@ -209,7 +211,7 @@ api:
 					Policies: []string{"production-delete"}, Namespaces: []string{"staging"}, Actors: []string{"ci"}, Action: operation.EnforceWarn,
 				})
 				c.DryRunEnforcement = true
-				c.Exempt = []config.Exemption{{Name: "velero", Actors: []string{"system:serviceaccount:velero:.*"}, Reason: "restores"}}
+				c.Exempt = slices.Insert(c.Exempt, 0, config.Exemption{Name: "velero", Actors: []string{"system:serviceaccount:velero:.*"}, Reason: "restores"})
 				c.Agents = []string{"claude-.*"}
 				c.Help = "ask in #platform"
 				c.Kubernetes.Nodes = true
@@ -310,7 +312,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		},
 		{
 			"an unknown key in a list", header + "exempt:\n- name: a\n  actors: [b]\n  why: c\n",
-			[]string{`c.yaml:6: unknown key "why": known here are actors, kinds, name, reason, surfaces`},
+			[]string{`c.yaml:6: unknown key "why": known here are actorKinds, actors, controlled, groups, kinds, name, names, reason, selectors, surfaces, verbs`},
 		},
 		{
 			"a key with a line break in it", header + "\"a\\nb\": 1\n",
@@ -447,6 +449,27 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 			[]string{
 				"c.yaml:4: exempt[0].name: missing: a decision shows it",
 				"c.yaml:4: exempt[0].actors: missing: an exemption for everybody is no guard",
+			},
+		},
+		{
+			"an exemption for what there is not", header + `exempt:
+- name: a
+  actors: [b]
+  actorKinds: [service, robot]
+  verbs: [DELETE]
+  surfaces: [aws]
+  names: ["(", ""]
+  selectors: ["a=b", "a in b", "", "n > 1"]
+`,
+			[]string{
+				"c.yaml:9: exempt[0].names[0]: pattern: error parsing regexp: missing closing ): `(`",
+				"c.yaml:9: exempt[0].names[1]: empty pattern: it would only match the empty name",
+				"c.yaml:10: exempt[0].selectors[1]: label selector \"a in b\": unable to parse requirement: found 'b' expected: '('",
+				"c.yaml:10: exempt[0].selectors[2]: empty label selector: it would be no restriction, leave it out for that",
+				"c.yaml:10: exempt[0].selectors[3]: label selector \"n > 1\": < and > cannot be used, because the API server's selectors do not know them",
+				`c.yaml:6: exempt[0].actorKinds[1]: "robot" is not one of [human service controller agent]`,
+				`c.yaml:7: exempt[0].verbs[0]: "DELETE" is not one of [delete evict scale-to-zero unprotect replace forget empty update unknown]`,
+				`c.yaml:8: exempt[0].surfaces[0]: "aws" is not one of [kubernetes gcp terraform]`,
 			},
 		},
 		{
@@ -611,6 +634,7 @@ func FuzzParse(f *testing.F) {
 		header + "policies: {config: {a: 2026-11-21, b: !!binary aGk=, c: {1: 2}, d: .nan, e: 0x10, f: 1e400, g: {true: x}}}\n",
 		header + "\"a\\nb\": 1\n", header + "agents: [\"(\\n\"]\n", header + "enforcement:\n- {action: off, policies: [a]}\n",
 		header + "kubernetes: {webhook: {url: 'https://x', timeoutSeconds: 30}}\nserver: {shutdownDelay: 0s}\n",
+		header + "exempt: [{name: made-anew, actors: [a], verbs: [evict], names: [b], selectors: [c], groups: ['']}]\n", header + "kubernetes: {housekeeping: false}\n",
 	} {
 		f.Add([]byte(seed))
 	}

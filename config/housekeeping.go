@@ -44,7 +44,7 @@ func builtInHousekeeping() []Exemption {
 		{
 			Name: "progressive-delivery", Actors: []string{"system:serviceaccount:.*"}, ActorKinds: services,
 			Verbs: []operation.Verb{operation.ScaleToZero}, Kinds: []string{"ReplicaSet"}, Controlled: true,
-			Reason: "Argo Rollouts, Flagger and the like take the old ReplicaSet down when the new one serves",
+			Reason: "Argo Rollouts and the like take the ReplicaSet of the version before down when the new one serves",
 		},
 		{
 			Name: "cert-manager", Actors: certManager, ActorKinds: services, Verbs: remove,

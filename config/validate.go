@@ -59,8 +59,9 @@ func (c *Configuration) validate(p *problems) {
 	if !clusterName.MatchString(c.Cluster) {
 		p.add("cluster", "%q is not a name of 1 to 100 letters, digits, dots, dashes and underscores", c.Cluster)
 	}
-	validateSelectors(p, "production.selectors", c.Production.Selectors)
-	validateSelectors(p, "production.namespaceSelectors", c.Production.NamespaceSelectors)
+	const wholeCluster = "to make everything production, set production.wholeCluster"
+	validateSelectors(p, selectorList{"production.selectors", c.Production.Selectors, wholeCluster})
+	validateSelectors(p, selectorList{"production.namespaceSelectors", c.Production.NamespaceSelectors, wholeCluster})
 	validatePatterns(p, "production.namespaces", c.Production.Namespaces)
 	validatePatterns(p, "production.names", c.Production.Names)
 	validatePatterns(p, "production.projects", c.Production.Projects)
@@ -106,7 +107,7 @@ func (c *Configuration) validate(p *problems) {
 		}
 		validatePatterns(p, field+".actors", exemption.Actors)
 		validatePatterns(p, field+".names", exemption.Names)
-		validateSelectors(p, field+".selectors", exemption.Selectors)
+		validateSelectors(p, selectorList{field + ".selectors", exemption.Selectors, "it would be no restriction, leave it out for that"})
 		for j, kind := range exemption.ActorKinds {
 			oneOf(p, fmt.Sprintf("%s.actorKinds[%d]", field, j), string(kind), kind.Values())
 		}
@@ -195,16 +196,25 @@ func (c *Configuration) validateServer(p *problems) {
 	}
 }
 
-func validateSelectors(p *problems, field string, selectors []string) {
-	for i, text := range selectors {
+// selectorList is a field of label selectors, and what to do instead of writing an
+// empty one.
+type selectorList struct {
+	field   string
+	texts   []string
+	instead string
+}
+
+func validateSelectors(p *problems, list selectorList) {
+	for i, text := range list.texts {
+		field := fmt.Sprintf("%s[%d]", list.field, i)
 		selector, err := labels.Parse(text)
 		switch {
 		case err != nil:
-			p.add(fmt.Sprintf("%s[%d]", field, i), "label selector %q: %v", text, err)
+			p.add(field, "label selector %q: %v", text, err)
 		case !expressible(selector):
-			p.add(fmt.Sprintf("%s[%d]", field, i), "label selector %q: < and > cannot be used, because the API server's selectors do not know them", text)
+			p.add(field, "label selector %q: < and > cannot be used, because the API server's selectors do not know them", text)
 		case selector.Empty():
-			p.add(fmt.Sprintf("%s[%d]", field, i), "empty label selector: to make everything production, set production.wholeCluster")
+			p.add(field, "empty label selector: %s", list.instead)
 		}
 	}
 }

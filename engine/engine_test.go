@@ -278,7 +278,7 @@ _whole(x) := x
 	op := operation.Operation{
 		Surface: operation.Kubernetes, Verb: operation.Update, Time: time.Date(2026, 11, 21, 3, 12, 47, 0, time.UTC),
 		Actor:      operation.Actor{Identity: operation.Identity{Name: "alice", Kind: operation.Human}, Groups: []string{"dev"}},
-		Target:     operation.Target{Reference: operation.Reference{Name: "whole"}, Labels: map[string]string{"a": "b"}},
+		Target:     operation.Target{Reference: operation.Reference{Name: "whole"}, Labels: map[string]string{"a": "b"}, Controlled: true, Ended: true},
 		Dependents: []operation.Dependents{{Kind: "Pod", Via: operation.Owned, Count: 3, Production: 1, Names: []string{"web-1"}}},
 		Volumes: []operation.Volume{
 			{Claim: "shop/db", Name: "pv-1", ReclaimPolicy: "Delete", Production: true, Snapshot: "s", SnapshotTime: time.Date(2026, 11, 20, 18, 0, 0, 0, time.UTC)},
@@ -295,7 +295,7 @@ _whole(x) := x
 		`"covered":true,"dependents":[{"count":3,"kind":"Pod","names":["web-1"],"production":1,"via":"owned"}],"dry_run":false,"grant":{"approvals":2,"id":"g"},"mediation":"",` +
 		`"origin":{"delegation":[],"ip":"","reason":"","user_agent":""},"phase":"",` +
 		`"production":{"because":[],"is":false,"target":false},"recent":{"count":21,"limit":20,"namespaces":3,"seconds":600},"source":{"link":"","log":"","uid":""},"surface":"kubernetes",` +
-		`"target":{"ancestors":[],"annotations":{},"cluster":"","group":"","kind":"","labels":{"a":"b"},"location":"","name":"whole","namespace":"",` +
+		`"target":{"ancestors":[],"annotations":{},"cluster":"","controlled":true,"ended":true,"group":"","kind":"","labels":{"a":"b"},"location":"","name":"whole","namespace":"",` +
 		`"namespace_labels":{},"own":false,"passes":"","project":"","project_labels":{},"ref":"","resource":"","tags":{},"uid":""},` +
 		`"time":"2026-11-21T03:12:47Z","unknown":[],"verb":"update",` +
 		`"volumes":[{"claim":"shop/db","name":"pv-1","production":true,"reclaim_policy":"Delete","snapshot":"s","snapshot_time":"2026-11-20T18:00:00Z"},` +

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,7 +174,9 @@ func afterTheFact(d operation.Decision) operation.Decision {
 }
 
 // evaluate asks the policies about each verb of an operation: one that does several
-// things at once is held to what they say of every one.
+// things at once is held to what they say of every one. Policies that do not look at
+// the verb say the same each time, which is told once; what differs, if only in the
+// approvals that it asks for, stays.
 func (g *Guard) evaluate(ctx context.Context, op *operation.Operation, grant *operation.Grant) ([]operation.Violation, error) {
 	violations, err := g.evaluator.Evaluate(ctx, op, grant)
 	for _, verb := range op.Also {
@@ -184,7 +187,7 @@ func (g *Guard) evaluate(ctx context.Context, op *operation.Operation, grant *op
 		one.Verb = verb
 		var more []operation.Violation
 		if more, err = g.evaluator.Evaluate(ctx, &one, grant); err == nil {
-			violations = append(violations, more...)
+			violations = append(violations, slices.DeleteFunc(more, func(v operation.Violation) bool { return slices.Contains(violations, v) })...)
 		}
 	}
 	if err != nil {
@@ -222,7 +225,7 @@ func (g *Guard) Assess(ctx context.Context, op operation.Operation) ([]operation
 func (g *Guard) Undecidable(ctx context.Context, op operation.Operation, cause error) operation.Decision {
 	op.Time = timeOf(&op, g.now())
 	if !g.unknownIsNotProduction {
-		op.Production = operation.Production{Is: true, Because: []string{"it could not be read, and unknown counts as production"}}
+		op.Production = operation.Production{Is: true, Target: true, Because: []string{"it could not be read, and unknown counts as production"}}
 	}
 	decision := g.record(ctx, g.decisionOn(&op, nil, cause))
 	g.metrics.count(decision)

@@ -460,7 +460,7 @@ func TestWhatCannotBeReadIsUndecidedAndRecorded(t *testing.T) {
 	want := operation.Decision{
 		ID: id, Time: now.Truncate(time.Millisecond), Surface: operation.Kubernetes, Verb: operation.Unknown,
 		Outcome: operation.OutcomeUndecided, Error: "truncated", Source: operation.Source{UID: "r-1"},
-		Production: operation.Production{Is: true, Because: []string{"it could not be read, and unknown counts as production"}},
+		Production: operation.Production{Is: true, Target: true, Because: []string{"it could not be read, and unknown counts as production"}},
 	}
 	for _, tt := range []struct {
 		name string
@@ -560,7 +560,7 @@ func TestEveryRuleThatDoesNotParseIsReportedAtOnce(t *testing.T) {
 			{Action: operation.EnforceWarn},
 			{Action: "block", Namespaces: []string{"["}, Actors: []string{"*"}},
 		},
-		Exempt: []guard.Exemption{{}, {Name: "ok", Actors: []string{"+"}}},
+		Exempt: []guard.Exemption{{}, {Name: "ok", Actors: []string{"+"}, Names: []string{"web", "("}, Selectors: []string{"a=b", ""}}},
 	})
 	if err == nil {
 		t.Fatal("no error")
@@ -578,6 +578,8 @@ func TestEveryRuleThatDoesNotParseIsReportedAtOnce(t *testing.T) {
 		`exempt[0].name: missing: a decision shows it`,
 		`exempt[0].actors: missing: an exemption for everybody is no guard`,
 		"exempt[1].actors[0]: pattern \"+\": error parsing regexp: missing argument to repetition operator: `+`",
+		"exempt[1].names[1]: pattern \"(\": error parsing regexp: missing closing ): `(`",
+		`exempt[1].selectors[1]: empty label selector: it would match everything`,
 	}
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)

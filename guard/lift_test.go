@@ -218,3 +218,34 @@ func TestWhatDoesSeveralThingsIsHeldToEach(t *testing.T) {
 		t.Errorf("without a grant: %s", d.Outcome)
 	}
 }
+
+func TestWhatAPolicySaysOfEveryVerbIsToldOnce(t *testing.T) {
+	always := violation("always", "")
+	byVerb := func(v operation.Verb) operation.Violation {
+		one := violation("by-verb", "")
+		one.Message = string(v)
+		return one
+	}
+	stricter := violation("stricter", "")
+	g := newGuard(t, guard.Options{Evaluator: evaluator(func(op *operation.Operation) ([]operation.Violation, error) {
+		stricter.BreakGlass.Approvals++
+		return []operation.Violation{always, byVerb(op.Verb), stricter}, nil
+	})})
+	d := g.Decide(t.Context(), deleteWeb(func(op *operation.Operation) {
+		op.Verb, op.Also = operation.Empty, []operation.Verb{operation.ScaleToZero, operation.Unprotect}
+	}))
+	asking := func(approvals int) operation.Violation {
+		one := violation("stricter", "")
+		one.BreakGlass.Approvals = approvals
+		return one
+	}
+	want := []operation.Violation{
+		always, byVerb(operation.Empty), asking(2), byVerb(operation.ScaleToZero), asking(3), byVerb(operation.Unprotect), asking(4),
+	}
+	for i := range want {
+		want[i].Enforcement = operation.EnforceDeny
+	}
+	if diff := cmp.Diff(want, d.Violations); diff != "" {
+		t.Errorf("violations (-want +got):\n%s", diff)
+	}
+}

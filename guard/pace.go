@@ -33,22 +33,24 @@ func (g *Guard) intend(op *operation.Operation) {
 
 // count counts what goes through. It is done before the decision is recorded: that takes
 // the time of a disk, in which others would look and not find it. What is refused then,
-// because it could not be recorded, was counted all the same.
+// because it could not be recorded, was counted all the same. What an exemption lets
+// through is not counted: nobody would be stopped by it, but by its count what the same
+// actor does besides.
 func (g *Guard) count(op *operation.Operation, d operation.Decision) {
-	if g.pace != nil && paced(op) && !op.DryRun && !d.Refused() {
+	if g.pace != nil && paced(op) && !op.DryRun && !d.Refused() && d.Exempt == "" {
 		g.pace.Count(op)
 	}
 }
 
 // paced reports whether an operation is one of those that are counted: something
 // destructive that is about to be done to production in a cluster, by somebody other than
-// the cluster's own controllers. Their exemption covers the same users. An eviction that
-// Kubernetes itself sees to is none: a drain would use up what its actor may do.
+// the cluster's own controllers. An eviction that Kubernetes itself sees to is none: a
+// drain would use up what its actor may do. Neither is a deletion of what has ended.
 //
 // What somebody does as somebody else counts as that one's: the API server shows nobody
 // else.
 func paced(op *operation.Operation) bool {
-	if op.Verb == operation.Evict && op.Covered {
+	if op.Verb == operation.Evict && op.Covered || op.Target.Ended {
 		return false
 	}
 	destroys := func(v operation.Verb) bool { return v != operation.Update }

@@ -50,12 +50,13 @@ func TestWhatDestroysProductionIsCountedIfItGoesThrough(t *testing.T) {
 		want     tally
 	}{
 		{"no policy has anything against it", guard.Options{Evaluator: says()}, deleteProduction(), false, tally{Looked: web, Counted: web}},
+		{"what has ended", guard.Options{Evaluator: says()}, deleteProduction(func(op *operation.Operation) { op.Target.Ended = true }), false, tally{}},
 		{"denied", guard.Options{}, deleteProduction(), false, tally{Looked: web}},
 		{"lifted by a grant", guard.Options{}, deleteProduction(), true, tally{Looked: web, Counted: web}},
 		{"warned of", guard.Options{Enforcement: warns}, deleteProduction(), false, tally{Looked: web, Counted: web}},
 		{"alerted of", guard.Options{Enforcement: alerts}, deleteProduction(), false, tally{Looked: web, Counted: web}},
 		{"warned of by a guard that only warns", guard.Options{DryRunEnforcement: true}, deleteProduction(), false, tally{Looked: web, Counted: web}},
-		{"by an exempt actor", guard.Options{Exempt: []guard.Exemption{{Name: "x", Actors: []string{"alice@.*"}}}}, deleteProduction(), false, tally{Looked: web, Counted: web}},
+		{"by an exempt actor", guard.Options{Exempt: []guard.Exemption{{Name: "x", Actors: []string{"alice@.*"}}}}, deleteProduction(), false, tally{Looked: web}},
 		{"not to be judged", guard.Options{Evaluator: failing("boom")}, deleteProduction(), false, tally{Looked: web}},
 		{
 			"let through and then not recorded", guard.Options{Evaluator: says(), Recorder: &recorder{err: errors.New("disk full")}}, deleteProduction(), false,

@@ -225,9 +225,15 @@ func TestGrantsThatCannotBeReadStayUntilTheyEnd(t *testing.T) {
 func TestTheContentIsLookedAtWhenSomethingChanges(t *testing.T) {
 	w := newContentWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	changed, done := make(chan struct{}), make(chan error)
+	defer cancel()
+	changed, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- w.Run(ctx, nil, func() { changed <- struct{}{} })
+		done <- w.Run(ctx, nil, func() {
+			select {
+			case changed <- struct{}{}:
+			case <-ctx.Done():
+			}
+		})
 	}()
 	<-changed
 	first := w.Spec()

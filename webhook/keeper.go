@@ -72,14 +72,22 @@ type Desired struct {
 type Correction struct {
 	Kind, Name string
 	// By is the tool that changed it last, as the API server recorded it
-	// (metadata.managedFields), or "unknown".
+	// (metadata.managedFields), or ByUnknown: of a deletion, or of something that was
+	// only taken away, there is no record.
 	By string
-	// What is what was found: "deleted" or "changed".
+	// What is what was found: CorrectedDeletion or CorrectedChange.
 	What string
 	// AtStart says that this server had not seen it right before: it may have been
 	// nothing but an upgrade.
 	AtStart bool
 }
+
+// What a Correction says.
+const (
+	CorrectedDeletion = "deleted"
+	CorrectedChange   = "changed"
+	ByUnknown         = "unknown"
+)
 
 // KeeperOptions says what a Keeper is made of. Client, Desired and Owner are required.
 type KeeperOptions struct {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mollyguard/mollyguard/kube/v1alpha1"
@@ -78,11 +80,11 @@ func (k *Keeper) keep(ctx context.Context, desired client.Object) error {
 	current := blank(desired)
 	err := k.client.Get(ctx, client.ObjectKeyFromObject(desired), current)
 	if apierrors.IsNotFound(err) {
-		if err := k.client.Create(ctx, desired); err != nil {
+		if err := k.client.Create(ctx, desired, keptBy); err != nil {
 			return fmt.Errorf("create %s: %w", describeObject(desired), err)
 		}
 		k.seen[key] = desired
-		k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: "unknown", What: "deleted", AtStart: before == nil})
+		k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: ByUnknown, What: CorrectedDeletion, AtStart: before == nil})
 		return nil
 	}
 	if err != nil {
@@ -100,7 +102,7 @@ func (k *Keeper) keep(ctx context.Context, desired client.Object) error {
 	setContent(merged, desired)
 	merged.SetLabels(merge(merged.GetLabels(), desired.GetLabels()))
 	merged.SetAnnotations(merge(merged.GetAnnotations(), desired.GetAnnotations()))
-	if err := k.client.Update(ctx, merged); err != nil {
+	if err := k.client.Update(ctx, merged, keptBy); err != nil {
 		return fmt.Errorf("put %s right: %w", describeObject(desired), err)
 	}
 	k.seen[key] = merged
@@ -108,7 +110,7 @@ func (k *Keeper) keep(ctx context.Context, desired client.Object) error {
 		k.log.Info("webhook configuration updated", "kind", key.kind, "name", key.name)
 		return nil
 	}
-	k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: lastManager(current), What: "changed", AtStart: before == nil})
+	k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: changedBy(current, before), What: CorrectedChange, AtStart: before == nil})
 	return nil
 }
 
@@ -189,11 +191,25 @@ func subset(small, set map[string]string) bool {
 	return true
 }
 
-// lastManager names the tool of the last change, as the API server recorded it.
-func lastManager(o client.Object) string {
-	name, at := "unknown", time.Time{}
-	for _, entry := range o.GetManagedFields() {
-		if entry.Time != nil && entry.Time.Time.After(at) {
+// keptBy is the manager under which the API server records what the keeper writes
+// (metadata.managedFields).
+const keptBy client.FieldOwner = "mollyguard"
+
+// changedBy names the tool of the last change since an object was as it was before,
+// which may be nil. The API server records a tool with the fields that it set: who only
+// takes something away leaves no trace, and is unknown.
+func changedBy(current, before client.Object) string {
+	var known []metav1.ManagedFieldsEntry
+	if before != nil {
+		known = before.GetManagedFields()
+	}
+	name, at := ByUnknown, time.Time{}
+	for _, entry := range current.GetManagedFields() {
+		same := func(e metav1.ManagedFieldsEntry) bool { return equality.Semantic.DeepEqual(e, entry) }
+		if entry.Manager == string(keptBy) || entry.Subresource != "" || entry.Time == nil || slices.ContainsFunc(known, same) {
+			continue
+		}
+		if entry.Time.After(at) {
 			name, at = entry.Manager, entry.Time.Time
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -182,6 +183,39 @@ func TestTheKeeperPutsWholeObjectsRightAndTells(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, w.told); diff != "" {
 		t.Errorf("corrections (-want +got):\n%s", diff)
+	}
+}
+
+func TestACorrectionNamesTheToolThatChangedTheObject(t *testing.T) {
+	at := func(second int) *metav1.Time { return new(metav1.Date(2026, 11, 21, 3, 12, second, 0, time.UTC)) }
+	entry := func(manager string, second int) metav1.ManagedFieldsEntry {
+		return metav1.ManagedFieldsEntry{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: at(second)}
+	}
+	ours, status := entry("mollyguard", 9), entry("kube-controller-manager", 9)
+	status.Subresource = "status"
+	undated := entry("kubectl", 0)
+	undated.Time = nil
+	object := func(entries ...metav1.ManagedFieldsEntry) client.Object {
+		return &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{ManagedFields: entries}}
+	}
+	for _, tt := range []struct {
+		name            string
+		before, current client.Object
+		want            string
+	}{
+		{"one tool", object(ours), object(ours, entry("kubectl-edit", 3)), "kubectl-edit"},
+		{"the later of two", nil, object(entry("helm", 4), entry("kubectl-edit", 3)), "helm"},
+		{"not one of before", object(ours, entry("helm", 8)), object(ours, entry("helm", 8), entry("kubectl-edit", 3)), "kubectl-edit"},
+		{"one of before that came again", object(ours, entry("helm", 4)), object(ours, entry("helm", 5)), "helm"},
+		{"only we", object(ours), object(entry("mollyguard", 10)), "unknown"},
+		{"only a status", object(ours), object(ours, status), "unknown"},
+		{"at no time", object(ours), object(ours, undated), "unknown"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := changedBy(tt.current, tt.before); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -32,7 +32,8 @@ func (r groupResource) ended(o *object) bool {
 	case jobResource:
 		s.status("conditions").items(func(condition node) {
 			f := condition.pick("type", "status")
-			over = over || slices.Contains(endedConditions, f[0].str()) && f[1].str() == "True"
+			kind, status := f[0].str(), f[1].str()
+			over = over || slices.Contains(endedConditions, kind) && status == "True"
 		})
 	}
 	return over && len(s.faults.list) == 0

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/operation"
@@ -34,18 +36,37 @@ type given struct {
 	webhook.Lookup
 	recent operation.Recent
 	answer index.Answer
+	// asked are the questions that the index was asked.
+	asked []index.Question
 }
 
 // Look and Count make it a guard.Pace.
 func (g *given) Look(*operation.Operation) operation.Recent { return g.recent }
 func (g *given) Count(*operation.Operation)                 {}
 
-// add completes an operation as the reviewer does with what the index answers.
-func (g *given) add(op operation.Operation) operation.Operation {
-	op.Dependents = append(slices.Clone(op.Dependents), g.answer.Dependents...)
-	op.Volumes, op.Covered = g.answer.Volumes, g.answer.Covered
-	op.Unknown = append(slices.Clone(op.Unknown), g.answer.Unknown...)
-	return op
+// Lost makes it a webhook.Dependents.
+func (g *given) Lost(q index.Question) index.Answer {
+	g.asked = append(g.asked, q)
+	return g.answer
+}
+
+// checkAsked holds that what is known of dependents was asked for, once and of the
+// target itself, and not at all where nothing is harmed.
+func (g *given) checkAsked(t *testing.T, op *operation.Operation) {
+	t.Helper()
+	var want, asked []index.Question
+	if !slices.Equal(op.Verbs(), []operation.Verb{operation.Update}) && (len(g.asked) > 0 || !cmp.Equal(g.answer, index.Answer{}, cmpopts.EquateEmpty())) {
+		want = append(want, index.Question{
+			Resource:  schema.GroupResource{Group: op.Target.Group, Resource: op.Target.Resource},
+			Namespace: op.Target.Namespace, Name: op.Target.Name, UID: op.Target.UID,
+		})
+	}
+	for _, q := range g.asked { // the rest is what the object says of others
+		asked = append(asked, index.Question{Resource: q.Resource, Namespace: q.Namespace, Name: q.Name, UID: q.UID})
+	}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("the index is asked (-want +got):\n%s", diff)
+	}
 }
 
 // read decodes a file strictly, or leaves into as it is if there is none.
@@ -69,7 +90,7 @@ func read(t *testing.T, name string, into any) {
 func (g *given) about(t *testing.T, file string) {
 	t.Helper()
 	g.set(t, filepath.Join(corpus, "objects.json"), beside(file, "objects"))
-	g.recent, g.answer = operation.Recent{}, index.Answer{}
+	g.recent, g.answer, g.asked = operation.Recent{}, index.Answer{}, nil
 	read(t, beside(file, "pace"), &g.recent)
 	read(t, beside(file, "dependents"), &g.answer)
 }
@@ -110,10 +131,10 @@ func outcomeOf(c config.Configuration, policy string) operation.Outcome {
 
 func TestEveryPolicyRefusesWhatItMustAndNothingElse(t *testing.T) {
 	c := config.Default()
-	c.Cluster = "prod-eu"
+	c.Cluster, c.Agents = "prod-eu", []string{"system:serviceaccount:agents:.*"}
 	objects := &given{}
 	a, err := assemble(t.Context(), c, parts{
-		lookup: objects, pace: objects, recorder: discard{},
+		lookup: objects, dependents: objects, pace: objects, recorder: discard{},
 		now: func() time.Time { return time.Date(2026, 11, 21, 3, 12, 47, 0, time.UTC) },
 	})
 	if err != nil {
@@ -129,9 +150,9 @@ func TestEveryPolicyRefusesWhatItMustAndNothingElse(t *testing.T) {
 		if answer.NotOurs {
 			t.Fatal("mollyguard has no say in this")
 		}
-		decision := a.guard.Decide(t.Context(), objects.add(answer.Operation))
-		decision.ID = sameID
-		return decision
+		objects.checkAsked(t, &answer.Operation)
+		answer.Decision.ID = sameID
+		return answer.Decision
 	}
 	var policies []string
 	for _, policy := range a.engine.Current().Policies() {

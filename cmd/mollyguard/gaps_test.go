@@ -28,7 +28,7 @@ func TestWhateverTouchesProductionBreaksAPolicy(t *testing.T) {
 		"apiextensions.k8s.io/customresourcedefinitions", "apiregistration.k8s.io/apiservices", "sql.cnrm.cloud.google.com/sqlinstances",
 		"serving.knative.dev/services", "example.com/things", "/",
 	}
-	ways := append([]string{"the target", "something unknown"}, operation.Via("").Values()...)
+	ways := append([]string{"the target", "something unknown", ownWay}, operation.Via("").Values()...)
 	for _, verb := range operation.Verb("").Values() {
 		if verb == string(operation.Update) || verb == string(operation.Forget) { // Terraform's; nothing judges plans yet
 			continue
@@ -47,6 +47,13 @@ func TestWhateverTouchesProductionBreaksAPolicy(t *testing.T) {
 					default:
 						t.Errorf("%s: %s by %v, want it denied", name, d.Outcome, by)
 					}
+					if way == ownWay {
+						alone := slices.Contains([]operation.Verb{operation.Delete, operation.Unprotect, operation.ScaleToZero, operation.Empty}, op.Verb)
+						if by := slices.DeleteFunc(violated(d), func(p string) bool { return p == "production-isolated" }); by[0] != "guard-weakened" || alone && len(by) > 1 {
+							t.Errorf("%s: %v, want guard-weakened to speak for it", name, by)
+						}
+						continue
+					}
 					if by := violated(d); len(by) > 2 || len(by) == 2 && slices.ContainsFunc(by, of(way)) {
 						t.Errorf("%s: %v all say the same", name, by)
 					}
@@ -55,6 +62,10 @@ func TestWhateverTouchesProductionBreaksAPolicy(t *testing.T) {
 		}
 	}
 }
+
+// ownWay is to be part of Mollyguard: one rule of enforcement for guard-weakened is
+// enough to upgrade it.
+const ownWay = "being mollyguard's own"
 
 // of reports whether a policy speaks for a target, where it is only by others that
 // production is touched.
@@ -78,6 +89,8 @@ func touching(verb operation.Verb, resource, way, change string) operation.Opera
 	switch way {
 	case "the target":
 		op.Target.Labels = map[string]string{"env": "production"}
+	case ownWay:
+		op.Target.Own = true
 	case "something unknown":
 		op.Unknown = []string{"its labels"}
 	default:

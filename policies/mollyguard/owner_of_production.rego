@@ -5,7 +5,7 @@ package mollyguard
 # description: |
 #   Refuses to delete what is not production itself but owns production, at any depth:
 #   the garbage collector takes it. A delete that leaves the dependents as orphans is
-#   let through.
+#   let through, and one of a Job or a pod that has ended for good.
 # custom:
 #   policy: owner-of-production
 #   severity: high

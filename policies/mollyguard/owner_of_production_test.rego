@@ -25,3 +25,9 @@ test_owner_of_production_leaves_an_update_alone if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "update", "target": {"group": "apps", "resource": "replicasets"}, "production": {"is": true, "target": false}, "dependents": [{"kind": "Pod", "via": "owned", "count": 4, "production": 3, "names": []}]}
 	not "owner-of-production" in policies
 }
+
+test_owner_of_production_lets_go_what_has_ended if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "delete", "target": {"group": "batch", "resource": "jobs", "ended": true}, "production": {"is": true, "target": false}, "dependents": [{"kind": "Pod", "via": "owned", "count": 1, "production": 1, "names": []}]}
+	not "owner-of-production" in policies
+	not "production-delete" in policies
+}

@@ -5,7 +5,8 @@ package mollyguard
 # description: |
 #   Refuses to delete what is production.
 #   Speaks for the target, and for dependents that no other policy speaks for. A Job or
-#   a pod that has ended for good may go.
+#   a pod that has ended for good may go. What is Mollyguard's own is left to
+#   guard-weakened.
 # custom:
 #   policy: production-delete
 #   severity: high
@@ -13,6 +14,7 @@ package mollyguard
 violation contains {"policy": "production-delete", "severity": "high", "message": message, "break_glass": {"approvals": 1}} if {
 	input.verb == "delete"
 	input.production.is
+	not input.target.own
 	not input.target.ended
 	_for_target
 	message := sprintf("%s must not be deleted", [_subject])

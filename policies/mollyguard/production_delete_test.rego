@@ -48,3 +48,9 @@ test_production_delete_lets_go_what_has_ended if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "delete", "target": {"ended": true}, "production": {"is": true, "target": true}}
 	not "production-delete" in policies
 }
+
+test_production_delete_leaves_what_is_of_mollyguard_to_its_own_policy if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "delete", "target": {"own": true}, "production": {"is": true, "target": true}}
+	"guard-weakened" in policies
+	not "production-delete" in policies
+}

@@ -25,3 +25,9 @@ test_production_empty_leaves_what_production_mounts_to_its_own_policy if {
 	"configuration-of-production" in policies
 	not "production-empty" in policies
 }
+
+test_production_empty_leaves_what_is_of_mollyguard_to_its_own_policy if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "empty", "target": {"own": true}, "production": {"is": true, "target": true}}
+	"guard-weakened" in policies
+	not "production-empty" in policies
+}

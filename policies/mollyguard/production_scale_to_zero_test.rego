@@ -31,3 +31,9 @@ test_production_scale_to_zero_speaks_for_what_is_left_over if {
 	v.policy == "production-scale-to-zero"
 	v.message == "what production depends on must not be scaled to zero"
 }
+
+test_production_scale_to_zero_leaves_what_is_of_mollyguard_to_its_own_policy if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "scale-to-zero", "target": {"own": true}, "production": {"is": true, "target": true}}
+	"guard-weakened" in policies
+	not "production-scale-to-zero" in policies
+}

@@ -35,3 +35,9 @@ test_production_unprotect_speaks_for_what_is_left_over if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "unprotect", "production": {"is": true, "target": false}, "target": {"group": "", "resource": "persistentvolumes"}, "dependents": [{"kind": "PersistentVolumeClaim", "via": "bound", "count": 1, "production": 1, "names": []}], "changes": ["spec.persistentVolumeReclaimPolicy Retain → Delete"]}
 	"production-unprotect" in policies
 }
+
+test_production_unprotect_leaves_what_is_of_mollyguard_to_its_own_policy if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "unprotect", "target": {"own": true}, "production": {"is": true, "target": true}}
+	"guard-weakened" in policies
+	not "production-unprotect" in policies
+}

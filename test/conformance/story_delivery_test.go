@@ -63,21 +63,17 @@ func (l *life) deleteApplication(ctx context.Context, namespace string) error {
 const historyMax = 10
 
 // charts does what Helm does: each revision is a Secret, the one before is marked, and
-// what the chart holds is patched. In dev there are more revisions than are kept.
+// what the chart holds is patched. There are more revisions than are kept.
 func charts(ctx context.Context, l *life) error {
 	production, dev, err := l.places(ctx, "charts")
 	if err != nil {
 		return err
 	}
 	for namespace, pool := range map[string]string{production: poolProduction, dev: poolDev} {
-		revisions := 4 // in production no revision is old enough to be deleted, see ordinaryWork
-		if namespace == dev {
-			revisions = historyMax + 2
-		}
 		if err := l.apply(ctx, l.deployer, namespace, service("web", pool, 2)+"---"+workload(kinds[2], "api", pool, true)); err != nil {
 			return err
 		}
-		for revision := 1; revision <= revisions; revision++ {
+		for revision := 1; revision <= historyMax+2; revision++ {
 			image := 1 + revision/3%2 // upgrades, ways back, and what changes no pod
 			if err := l.release(ctx, namespace, revision, image); err != nil {
 				return err

@@ -125,7 +125,8 @@ func jobs(ctx context.Context, l *life) error {
 			return err
 		}
 	}
-	return l.kubectls(ctx, "-n "+dev+" delete job kept")
+	// What has ended may be deleted, as hooks do before they run again.
+	return l.kubectls(ctx, "-n "+dev+" delete job kept late", "-n "+production+" delete job kept late")
 }
 
 const cronJobManifest = `

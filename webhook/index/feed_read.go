@@ -146,6 +146,17 @@ type event struct {
 	status *metav1.Status
 }
 
+// part is a value that is a part of what it was read from, and not a copy like
+// jsontext.Value: it is good for as long.
+type part []byte
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (p *part) UnmarshalJSONFrom(in *jsontext.Decoder) error {
+	value, err := in.ReadValue()
+	*p = part(value)
+	return err
+}
+
 // readEvent reads the next event. The error is io.EOF where a watch ends between two.
 func readEvent(in values) (event, error) {
 	in.source.left = maxObject
@@ -155,7 +166,7 @@ func readEvent(in values) (event, error) {
 	}
 	var e struct {
 		Type   watch.EventType `json:"type"`
-		Object jsontext.Value  `json:"object"`
+		Object part            `json:"object"`
 	}
 	if err := jsonv2.Unmarshal(value, &e, lenient); err != nil {
 		return event{}, fmt.Errorf("read an event: %w", err)

@@ -20,6 +20,7 @@ func FuzzMap(f *testing.F) {
 	f.Add(with(f, deletion, "protoPayload/methodName", `"SetIamPolicy"`, "protoPayload/serviceData/policyDelta/bindingDeltas", `[{"action":"REMOVE","member":"serviceAccount:mg@x","role":"r"}]`))
 	f.Add(with(f, deletion, "protoPayload/requestMetadata/requestAttributes/reason", `"eyJhbGciOiJFZERTQSJ9.e30.c2ln bg-k7m4-q9tx"`))
 	f.Add(with(f, podDeletion, "labels", `{"object.update.mollyguard.dev/decision":"d","failed-open.validating.webhook.admission.k8s.io/x":"object.update.mollyguard.dev"}`))
+	f.Add(with(f, podDeletion, "labels", `{"object.delete.mollyguard.dev/decision":"d","failed-open.mutation.webhook.admission.k8s.io/x":"object.delete.mollyguard.dev"}`))
 	m := testMapper(f, Options{HeartbeatLog: "beat", Own: []string{"mg@x"}, Cluster: "eu", Clusters: []Cluster{guardedCluster}})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := slices.Clone(data)

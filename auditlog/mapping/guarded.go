@@ -14,7 +14,7 @@ import (
 var controlPlane = regexp.MustCompile(`^(?:system:serviceaccount:kube-system:.*|system:node:.*|system:kube-controller-manager|system:kube-scheduler|system:apiserver)$`)
 
 // hookForm are the names of our webhooks (package webhook), hookSuffix their end.
-var hookForm = regexp.MustCompile(`^[a-z0-9-]+(?:\.(?:delete|update))?\.mollyguard\.dev$`)
+var hookForm = regexp.MustCompile(`^[a-z0-9-]+(?:\.(?:create|delete|update))?\.mollyguard\.dev$`)
 
 const (
 	hookSuffix     = ".mollyguard.dev"
@@ -49,6 +49,9 @@ func (m *Mapper) guarded(e *entry, c call, cluster Cluster, reading *auditlog.Re
 	}
 	if (cluster.owns(c) || e.borrowsOurNames(c)) && !machinery && !ourselves {
 		op.Target.Own = true
+		if c.group != "" || c.resource != "namespaces" {
+			op.Target.Within = operation.KubernetesRef(op.Target.Cluster, "", "namespaces", "", cluster.Namespace)
+		}
 		if op.Verb == operation.Update {
 			op.Verb, op.Changes = operation.Unprotect, append(op.Changes, c.verb+" of what mollyguard is made of")
 		}
@@ -81,7 +84,7 @@ func (e *entry) decided() (is bool, verb operation.Verb) {
 // failedOpen reports whether the API server went on without an answer of ours.
 func (e *entry) failedOpen() bool {
 	for key, hook := range e.labels {
-		if strings.HasPrefix(key, failedOpenPrefix) && hookForm.MatchString(hook) {
+		if saysFailedOpen(key) && hookForm.MatchString(hook) {
 			return true
 		}
 	}
@@ -144,11 +147,11 @@ func (c Cluster) owns(r call) bool {
 	switch {
 	case !slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, r.verb), r.sub == "eviction":
 		return false
-	case r.group == "admissionregistration.k8s.io" && r.resource == "validatingwebhookconfigurations":
+	case r.group == "admissionregistration.k8s.io" && (r.resource == "validatingwebhookconfigurations" || r.resource == "mutatingwebhookconfigurations"):
 		return r.name == c.WebhookName || r.name == "" && r.deletes()
 	case r.group == "admissionregistration.k8s.io" && strings.HasPrefix(r.resource, "validatingadmissionpolic"):
 		return named(ours)
-	case r.group == "apiextensions.k8s.io" && r.resource == "customresourcedefinitions":
+	case r.group == "apiextensions.k8s.io" && r.resource == "customresourcedefinitions", r.group == "apiregistration.k8s.io":
 		return strings.HasSuffix(r.name, "."+ourGroup) || r.name == "" && r.deletes()
 	case r.group == "" && r.resource == "namespaces":
 		return r.name == c.Namespace
@@ -157,11 +160,11 @@ func (c Cluster) owns(r call) bool {
 	case r.group == "rbac.authorization.k8s.io" && r.namespace == "":
 		return named(ours)
 	}
-	return r.group == ourGroup && r.deletes()
+	return r.group == ourGroup && (r.deletes() || r.resource == "floors")
 }
 
 // ownWords are parts of methods about what may be ours.
-var ownWords = []string{"webhookconfigurations.", ".validatingadmissionpolic", ".customresourcedefinitions.", ".authorization.rbac."}
+var ownWords = []string{"webhookconfigurations.", ".validatingadmissionpolic", ".customresourcedefinitions.", ".apiregistration.", ".authorization.rbac.", ".floors."}
 
 // kubernetesMatters reports whether Map could make anything of a request.
 func (m *Mapper) kubernetesMatters(f *facts) bool {

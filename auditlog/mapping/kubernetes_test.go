@@ -152,6 +152,7 @@ func TestACollectionInWhichThereWasNothingIsNothing(t *testing.T) {
 func TestWhetherTheWebhookWasAsked(t *testing.T) {
 	m := testMapper(t, Options{Clusters: []Cluster{guardedCluster}})
 	const failedOpen = "failed-open.validating.webhook.admission.k8s.io/round_0_index_3"
+	const mutatingFailedOpen = "failed-open.mutation.webhook.admission.k8s.io/round_0_index_1"
 	update := request("io.k8s.core.v1.configmaps.update", "core/v1/namespaces/shop/configmaps/c")
 	for _, tt := range []struct {
 		name      string
@@ -168,6 +169,16 @@ func TestWhetherTheWebhookWasAsked(t *testing.T) {
 		{"a name that ends like ours", labelled("x.y.z.mollyguard.dev/decision", "01J"), auditlog.Judge, operation.Delete, operation.Unmediated},
 		{"a decision without an id", labelled("object.delete.mollyguard.dev/decision", ""), auditlog.Judge, operation.Delete, operation.Unmediated},
 		{"the API server went on without it", labelled(failedOpen, "object.delete.mollyguard.dev"), auditlog.Judge, operation.Delete, operation.FailedOpen},
+		{"it went on without the one for deletions", labelled(mutatingFailedOpen, "object.delete.mollyguard.dev"), auditlog.Judge, operation.Delete, operation.FailedOpen},
+		{
+			"it called the one for deletions, and says not whether that answered",
+			labelled("mutation.webhook.admission.k8s.io/round_0_index_1", `{\"configuration\":\"mg\",\"webhook\":\"object.delete.mollyguard.dev\",\"mutated\":false}`),
+			auditlog.Judge, operation.Delete, operation.Unmediated,
+		},
+		{
+			"somebody's webhook changed the object by the name of ours",
+			labelled("patch.webhook.admission.k8s.io/round_0_index_1", "object.delete.mollyguard.dev"), auditlog.Judge, operation.Delete, operation.Unmediated,
+		},
 		{"it went on without somebody else's", labelled(failedOpen, "other.example.com"), auditlog.Judge, operation.Delete, operation.Unmediated},
 		{"refused by RBAC", []string{"protoPayload/status/code", "7"}, auditlog.Judge, operation.Delete, ""},
 		{"by a controller", by("system:serviceaccount:kube-system:replicaset-controller"), auditlog.Judge, operation.Delete, ""},
@@ -242,6 +253,14 @@ func TestWhatIsDoneToMollyguardItself(t *testing.T) {
 			"a mutating one has a hook called as ours are", all(request("io.k8s.admissionregistration.v1.mutatingwebhookconfigurations.patch", "admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/other"),
 				[]string{"protoPayload/request", `{"webhooks":[{"name":"scale.mollyguard.dev"}]}`}), operation.Unprotect, true,
 		},
+		{"the mutating one is deleted", request("io.k8s.admissionregistration.v1.mutatingwebhookconfigurations.delete", "admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/mg"), operation.Delete, true},
+		{"the mutating one is patched", request("io.k8s.admissionregistration.v1.mutatingwebhookconfigurations.patch", "admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/mg"), operation.Unprotect, true},
+		{"what the floor knows is changed", request("dev.mollyguard.v1alpha1.floors.update", "mollyguard.dev/v1alpha1/floors/mg"), operation.Unprotect, true},
+		{"what the floor knows is changed by ourselves", all(request("dev.mollyguard.v1alpha1.floors.update", "mollyguard.dev/v1alpha1/floors/mg"), by("system:serviceaccount:guards:mollyguard")), "", false},
+		{"the API is sent elsewhere", request("io.k8s.apiregistration.v1.apiservices.patch", "apiregistration.k8s.io/v1/apiservices/v1alpha1.mollyguard.dev"), operation.Unprotect, true},
+		{"another API is", request("io.k8s.apiregistration.v1.apiservices.patch", "apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"), "", false},
+		{"something is made there while the webhook is away", all(request("io.k8s.apps.v1.deployments.create", "apps/v1/namespaces/guards/deployments/d"),
+			labelled("failed-open.validating.webhook.admission.k8s.io/round_0_index_2", "own.create.mollyguard.dev")), operation.Unprotect, true},
 		{"it is only read", request(hooks+"get", hook+"mg"), "", false},
 		{"a definition is deleted", request("io.k8s.apiextensions.v1.customresourcedefinitions.delete", "apiextensions.k8s.io/v1/customresourcedefinitions/grants.mollyguard.dev"), operation.Delete, true},
 		{"another's definition is deleted", request("io.k8s.apiextensions.v1.customresourcedefinitions.delete", "apiextensions.k8s.io/v1/customresourcedefinitions/carts.example.com"), operation.Delete, false},
@@ -264,6 +283,27 @@ func TestWhatIsDoneToMollyguardItself(t *testing.T) {
 			op := mapped(t, m, with(t, podDeletion, tt.changes...)).Operation
 			if op.Verb != tt.verb || op.Target.Own != tt.own {
 				t.Errorf("got %q, own %t; want %q, %t", op.Verb, op.Target.Own, tt.verb, tt.own)
+			}
+		})
+	}
+}
+
+func TestAGrantForOurNamespaceIsForAllThatIsOurs(t *testing.T) {
+	m := testMapper(t, Options{Clusters: []Cluster{guardedCluster}})
+	const namespace = "k8s://eu/core/namespaces/guards"
+	for _, tt := range []struct {
+		name    string
+		changes []string
+		within  string
+	}{
+		{"what is in it", request("io.k8s.core.v1.configmaps.update", "core/v1/namespaces/guards/configmaps/mollyguard-config"), namespace},
+		{"what is ours and in no namespace", request("io.k8s.authorization.rbac.v1.clusterroles.patch", "rbac.authorization.k8s.io/v1/clusterroles/mollyguard"), namespace},
+		{"the namespace, for which it is anyhow", request("io.k8s.core.v1.namespaces.patch", "core/v1/namespaces/guards"), ""},
+		{"what is another's", request("io.k8s.core.v1.pods.delete", "core/v1/namespaces/shop/pods/web-1"), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if op := mapped(t, m, with(t, podDeletion, tt.changes...)).Operation; op.Target.Within != tt.within || op.Verb == "" {
+				t.Errorf("%q is within %q, want %q", op.Verb, op.Target.Within, tt.within)
 			}
 		})
 	}

@@ -159,17 +159,27 @@ func (s *scanner) payload() error {
 	})
 }
 
-// failedOpenPrefix begins the annotation by which an API server says that a webhook did
-// not answer and that it went on; the value is the webhook's name
-// (k8s.io/apiserver pkg/admission/plugin/webhook/validating).
-const failedOpenPrefix = "failed-open.validating.webhook.admission.k8s.io/"
+// The annotations by which an API server says that a webhook did not answer and that it
+// went on begin so; the value is the webhook's name (k8s.io/apiserver
+// pkg/admission/plugin/webhook/validating and .../mutating, dispatcher.go). What it says
+// of every call of a mutating webhook begins with mutation. or patch., and tells nothing
+// of an answer.
+const (
+	validatingFailedOpen = "failed-open.validating.webhook.admission.k8s.io/"
+	mutatingFailedOpen   = "failed-open.mutation.webhook.admission.k8s.io/"
+)
+
+// saysFailedOpen reports whether a label tells of a webhook that did not answer.
+func saysFailedOpen(name string) bool {
+	return strings.HasPrefix(name, validatingFailedOpen) || strings.HasPrefix(name, mutatingFailedOpen)
+}
 
 func (s *scanner) labels() error {
 	if s.decoder.PeekKind() != '{' {
 		return errUnclear
 	}
 	return s.object(func(name []byte) error {
-		if bytes.HasPrefix(name, []byte(failedOpenPrefix)) {
+		if saysFailedOpen(unsafe.String(unsafe.SliceData(name), len(name))) { // not kept
 			s.found.failedOpen = true
 		}
 		if bytes.HasSuffix(name, []byte(decisionSuffix)) {

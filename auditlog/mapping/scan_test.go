@@ -67,6 +67,16 @@ func TestWhatTheScanSaysOfAnEntry(t *testing.T) {
 				kube("io.k8s.core.v1.configmaps.update", "core/v1/namespaces/shop/configmaps/c") + `}}`, true,
 		},
 		{
+			"a deletion's webhook that did not answer", `{"labels":{"failed-open.mutation.webhook.admission.k8s.io/round_0_index_1":"other-1.delete.mollyguard.dev"},"protoPayload":{` +
+				kube("io.k8s.coordination.v1.leases.delete", "coordination.k8s.io/v1/namespaces/shop/leases/l") + `}}`, true,
+		},
+		{
+			"an update that a mutating webhook was called for", `{"labels":{"mutation.webhook.admission.k8s.io/round_0_index_1":"{}"},"protoPayload":{` +
+				kube("io.k8s.core.v1.configmaps.update", "core/v1/namespaces/shop/configmaps/c") + `}}`, false,
+		},
+		{"what the floor knows", audited(kube("dev.mollyguard.v1alpha1.floors.patch", "mollyguard.dev/v1alpha1/floors/mg")), true},
+		{"an API service", audited(kube("io.k8s.apiregistration.v1.apiservices.patch", "apiregistration.k8s.io/v1/apiservices/v1.x")), true},
+		{
 			"an update that the webhook decided on", `{"labels":{"object.update.mollyguard.dev/decision":"01J"},"protoPayload":{` +
 				kube("io.k8s.core.v1.configmaps.update", "core/v1/namespaces/shop/configmaps/c") + `}}`, true,
 		},

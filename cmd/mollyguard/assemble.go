@@ -48,6 +48,8 @@ type parts struct {
 	recorder   guard.Recorder
 	breakGlass guard.BreakGlass // nil if it is off
 	pace       guard.Pace       // nil if it is off
+	// around, if it is not nil, is put around what decides for the webhook.
+	around     func(webhook.Decider) webhook.Decider
 	offline    bool
 	now        func() time.Time
 	log        *slog.Logger
@@ -88,8 +90,12 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 	if err != nil {
 		return nil, err
 	}
+	decider := webhook.Decider(g)
+	if p.around != nil {
+		decider = p.around(g)
+	}
 	return &assembly{engine: e, guard: g, reviewer: webhook.NewReviewer(webhook.ReviewerOptions{
-		Decider: g, Lookup: p.lookup, Dependents: p.dependents, Cluster: c.Cluster,
+		Decider: decider, Lookup: p.lookup, Dependents: p.dependents, Cluster: c.Cluster,
 		ControlPlane: controlPlane, Agents: agents,
 		Selectors: selectors, NamespaceSelectors: namespaceSelectors,
 		Own: ownership(c), Exempt: exempt,

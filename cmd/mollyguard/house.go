@@ -45,6 +45,9 @@ func furnish(ctx context.Context, s streams, c config.Configuration, env *surrou
 	if p.pace, err = env.openPace(c, log, registry); err != nil {
 		return nil, err
 	}
+	if p.around, err = env.floorWait(c, log); err != nil {
+		return nil, err
+	}
 	if d := c.Alerts.Decisions; d != nil {
 		if h.copies, err = newCopies(ctx, recorder, *d, log, registry); err != nil {
 			return nil, err
@@ -123,8 +126,13 @@ func (h *house) tasks(c config.Configuration, env *surroundings) []func(context.
 			tasks = append(tasks, h.copies.run)
 		}
 	}
+	var tell func(context.Context, operation.Decision) error
 	if h.alerting != nil {
+		tell = h.alerting.tell
 		tasks = append(tasks, h.alerting.deliverer.Run)
+	}
+	if env.corrections != nil {
+		tasks = append(tasks, func(ctx context.Context) error { return env.corrections.run(ctx, h.assembly.guard.Decide, tell) })
 	}
 	if h.watching != nil {
 		e := &emergency{

@@ -67,7 +67,10 @@ func configurationKeeper(c config.Configuration, env *surroundings, ready func()
 			Interval: env.floorInterval, Log: log, Registerer: registerer,
 		})
 	}
-	k.keeper = webhook.NewKeeper(webhook.KeeperOptions{Client: direct, Desired: k.desired, Owner: owner(options), Log: log, Registerer: registerer})
+	env.corrections = newCorrections(c.Cluster, time.Now, log)
+	k.keeper = webhook.NewKeeper(webhook.KeeperOptions{
+		Client: direct, Desired: k.desired, Owner: owner(options), Tell: env.corrections.corrected, Log: log, Registerer: registerer,
+	})
 	return func(ctx context.Context) error { return k.run(ctx, ready) }, nil
 }
 

@@ -48,6 +48,8 @@ type surroundings struct {
 	// production, nil if nobody knows. Both are completed before anything runs.
 	granted webhook.Cases
 	parents webhook.Parents
+	// corrections are what the keeper put right, nil where none keeps.
+	corrections *corrections
 	// index is what is in the cluster, nil if nobody looks.
 	index *index.Index
 	// webhook is what the API server is told beside what the configuration says. It

@@ -50,7 +50,7 @@ deleted as long as it runs, so all of it is deleted until it stays away.
 
 Nothing is changed without --yes. What is left does nothing any more:
 
-  kubectl delete --kustomize deploy/base
+  kubectl delete --ignore-not-found --kustomize deploy/base
 
 removes it, with all records of break glass.`,
 		Args: exactly(0, "no arguments"),
@@ -78,7 +78,7 @@ removes it, with all records of break glass.`,
 			if err := u.run(ctx); err != nil {
 				return err
 			}
-			fmt.Fprintln(s.err, "mollyguard: nothing refuses for mollyguard any more; what is left goes with kubectl delete --kustomize")
+			fmt.Fprintln(s.err, "mollyguard: nothing refuses for mollyguard any more; what is left goes with kubectl delete --ignore-not-found --kustomize")
 			return nil
 		},
 	}

@@ -357,7 +357,7 @@ func (s *site) testItself(t *testing.T) {
 		"Namespace mollyguard":             {"delete", "namespace", "mollyguard"},
 		"Deployment mollyguard/mollyguard": {"scale", "deployment", "mollyguard", "--replicas=0", "--namespace=mollyguard"},
 	} {
-		want := what + " is production (name mollyguard is production by name)"
+		want := what + " is production (name mollyguard is production by name" // what it holds may be named behind it
 		if got := s.kubectl(t, s.operator, 1, args...); !strings.Contains(got.Stderr, want) {
 			t.Errorf("kubectl says %q, want %q in it", got.Stderr, want)
 		}

@@ -70,7 +70,7 @@ func TestTheAuditLogTellsWhatWentPastTheWebhook(t *testing.T) {
 			w.forgotten(t)
 			w.destroy(t, w.alice, "past", name)
 		}),
-			"kubernetes-admin finished delete ValidatingWebhookConfiguration /mollyguard  guard-weakened+production-delete",
+			"kubernetes-admin finished delete ValidatingWebhookConfiguration /mollyguard  guard-weakened",
 			alice+" finished evict Pod past/"+name+past+"production-evict+production-unmediated",
 			alice+" finished delete ConfigMap past/settings"+past+"production-delete+production-unmediated",
 			alice+" finished scale-to-zero Deployment past/web"+past+"production-scale-to-zero+production-unmediated",

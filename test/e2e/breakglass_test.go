@@ -190,7 +190,7 @@ func TestWhatIsAskedForIsWhatIsShownAndOpened(t *testing.T) {
 	if crd.ExitCode == 0 {
 		t.Error("the definition of uses was deleted")
 	}
-	says(t, crd.Stderr, "is production (name breakglassuses.mollyguard.dev is production by name)")
+	says(t, crd.Stderr, "is production (name breakglassuses.mollyguard.dev is production by name; mollyguard itself guards or sees with it): delete refused")
 }
 
 func TestAPodIsDeletedByForceWithASingleUse(t *testing.T) {

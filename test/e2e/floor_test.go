@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
+	"github.com/mollyguard/mollyguard/operation"
 	"github.com/mollyguard/mollyguard/test/server"
 )
 
@@ -49,15 +52,11 @@ func testServerAnswersFirst(t *testing.T, w *breakGlassWorld) {
 
 func testGrantOpensBoth(t *testing.T, w *breakGlassWorld) {
 	handle := w.request(t, "delete", "-n", "shop", "configmap", "settings")
-	if result := w.mollyguard(t, w.bob, "approve", handle); result.ExitCode != 0 {
-		t.Fatal(result.Stderr)
+	w.approve(t, handle)
+	// The server waits with its answer until the floor knows of it.
+	if got := w.kubectl(t, "-n", "shop", "delete", "configmap", "settings"); got.ExitCode != 0 {
+		t.Errorf("kubectl says %s", got.Stderr)
 	}
-	w.eventually(t, "the grant to open the floor", func() error {
-		if got := w.kubectl(t, "-n", "shop", "delete", "configmap", "settings"); got.ExitCode != 0 {
-			return fmt.Errorf("kubectl says %s", got.Stderr)
-		}
-		return nil
-	})
 	w.eventually(t, "the floor to forget it", func() error {
 		// The use is repeated for a minute, so that is how long it stays.
 		got := w.kubectlAdmin(t, "get", "floor", "mollyguard", "-o", "jsonpath={.spec.grants[*].grant} {.spec.grants[*].expires}")
@@ -98,10 +97,47 @@ func testFloorHeals(t *testing.T, w *breakGlassWorld) {
 		}
 		return nil
 	})
+	const group = "k8s://prod-eu/admissionregistration.k8s.io/"
+	w.eventually(t, "it to be in the decision log, with the tool", func() error {
+		decisions, err := w.server.Decisions()
+		if err != nil {
+			return err
+		}
+		told := map[string][]string{}
+		for _, d := range decisions {
+			if d.Phase == operation.Finished && d.Outcome == operation.OutcomeAlert && len(d.Violations) > 0 && d.Violations[0].Policy == "guard-weakened" {
+				told[d.Target.Ref] = append(told[d.Target.Ref], d.Changes...)
+			}
+		}
+		want := map[string][]string{
+			group + "validatingwebhookconfigurations/mollyguard":                 {"deleted, and put right by mollyguard"},
+			group + "mutatingwebhookconfigurations/mollyguard":                   {"deleted, and put right by mollyguard"},
+			group + "validatingadmissionpolicies/mollyguard-floor":               {"deleted, and put right by mollyguard"},
+			group + "validatingadmissionpolicybindings/mollyguard-floor":         {"deleted, and put right by mollyguard", "changed with kubectl-patch, and put right by mollyguard"},
+			group + "validatingadmissionpolicies/mollyguard-floor-parents":       {"deleted, and put right by mollyguard"},
+			group + "validatingadmissionpolicybindings/mollyguard-floor-parents": {"deleted, and put right by mollyguard"},
+		}
+		if diff := cmp.Diff(want, told); diff != "" {
+			return fmt.Errorf("(-want +got):\n%s", diff)
+		}
+		return nil
+	})
 }
 
 func testFloorAlone(t *testing.T, w *breakGlassWorld) {
+	w.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain, namespace: shop}\n")
 	w.server.Kill()
+	w.kubectlAdmin(t, "-n", "shop", "delete", "configmap", "plain")
+	if _, err := w.WaitForAudit(t.Context(), func(e *auditv1.Event) bool {
+		for key, hook := range e.Annotations {
+			if strings.HasPrefix(key, "failed-open.mutation.webhook.admission.k8s.io/") && strings.HasSuffix(hook, ".delete.mollyguard.dev") {
+				return e.ObjectRef.Name == "plain"
+			}
+		}
+		return false
+	}); err != nil {
+		t.Errorf("the API server does not say that it went on without an answer: %v", err)
+	}
 	// Where the webhook fails open, nothing but the floor is left.
 	for _, kind := range []string{"validatingwebhookconfiguration", "mutatingwebhookconfiguration"} {
 		w.kubectlAdmin(t, "delete", kind, "mollyguard")

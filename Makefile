@@ -55,6 +55,10 @@ conformance: ## Let a cluster of WORKLOADS workloads live without Mollyguard and
 		$(GO) test -v -run TestAClusterLives -count 1 -timeout 30m ./test/conformance
 WORKLOADS ?= 200
 
+.PHONY: fault
+fault: ## Kill, stop, slow down and cut off replicas, etcd and the API server, for minutes too, and see that production holds
+	$(with_controlplane) MOLLYGUARD_LONG=1 $(GO) test -v -count 1 -timeout 20m ./test/fault
+
 .PHONY: kill
 kill: ## Kill the watcher KILLS times while ENTRIES log entries flow, and count what people are told
 	MOLLYGUARD_KILLS=$(KILLS) MOLLYGUARD_ENTRIES=$(ENTRIES) \

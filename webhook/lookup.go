@@ -24,6 +24,15 @@ import (
 // is unknown, and the answer must still arrive in time.
 const lookupTimeout = 2 * time.Second
 
+// forLookup leaves at least half of the time that there is for the rest of the answer.
+func forLookup(ctx context.Context) (context.Context, context.CancelFunc) {
+	patience := lookupTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(deadline)/2)
+	}
+	return context.WithTimeout(ctx, patience)
+}
+
 // ClusterLookup asks the cluster. Namespaces come from a cache; what the cache
 // does not have yet, and objects behind scales and evictions, which are rare,
 // are fetched, metadata only.
@@ -99,7 +108,7 @@ func (l *ClusterLookup) Object(ctx context.Context, key ObjectKey) (ObjectMeta, 
 }
 
 func (l *ClusterLookup) get(ctx context.Context, key ObjectKey) (*metav1.PartialObjectMetadata, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := forLookup(ctx)
 	defer cancel()
 	resource, err := l.resource(key)
 	if err != nil {
@@ -120,7 +129,7 @@ func lookupError(err error, resource schema.GroupResource) error {
 	case apierrors.IsNotFound(err):
 		return errGone
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer from the API server within %v", lookupTimeout)
+		return errors.New("no answer from the API server in time")
 	}
 	return err
 }

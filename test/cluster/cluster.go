@@ -217,7 +217,7 @@ func (c *Cluster) run(name string, args ...string) error {
 func (c *Cluster) processEnded(p *process) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopping || c.err != nil {
+	if c.stopping || p.replaced || c.err != nil {
 		return
 	}
 	c.err = fmt.Errorf("%s ended: %w%s", p.name, p.err, tail(p.logFile))

@@ -19,6 +19,8 @@ type process struct {
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when it has ended
 	err     error         // how it ended; to be read once done is closed
+	// replaced says that it was ended to be started again; the cluster's mu guards it.
+	replaced bool
 }
 
 // startProcess runs path with its output in logFile and calls ended when it

@@ -107,10 +107,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, opts Options) error {
 	}, featureGates(opts.FeatureGates), opts.APIServerArgs)...); err != nil {
 		return err
 	}
-	return c.poll(ctx, "the API server to be ready", func(ctx context.Context) (bool, error) {
-		err := c.clients.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
-		return err == nil, err
-	})
+	return c.waitForAPIServer(ctx)
 }
 
 // startControllerManager starts the controllers and returns when the first

@@ -133,6 +133,12 @@ func bare(ref string) object {
 // widget is the production object that instance makes.
 var widget = object{resource: schema.GroupVersionResource{Group: "NS.example.com", Version: "v1", Resource: "widgets"}, namespace: "NS", name: "precious"}
 
+// scaledObjects are KEDA's.
+var scaledObjects = schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}
+
+// buckets are Config Connector's.
+var buckets = schema.GroupVersionResource{Group: "storage.cnrm.cloud.google.com", Version: "v1beta1", Resource: "storagebuckets"}
+
 // evictOne evicts one of the pods with a label.
 func evictOne(selector string) attempt {
 	return func(t *testing.T, r *room) (string, bool) {

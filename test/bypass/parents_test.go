@@ -126,6 +126,51 @@ metadata: {name: parent, namespace: NS}
 			open: map[mode]string{dead: "The Service has no label, so its hook fails open."},
 		},
 		{
+			group: group, name: "delete the role that production pods work with",
+			given: storage + `
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: db, namespace: NS}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: db, namespace: NS}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: db}
+subjects: [{kind: ServiceAccount, name: db}]
+`, settled: pods("app=db", 1),
+			try:  kubectl("-n", "NS", "delete", "role", "db"),
+			how:  "`identity-of-production`; its binding likewise.",
+			open: map[mode]string{dead: "The floor judges the role by itself."},
+		},
+		{
+			group: group, name: "delete the Ingress in front of production pods",
+			given: storage + `
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: db, namespace: NS}
+spec: {defaultBackend: {service: {name: db, port: {number: 5432}}}}
+`, settled: pods("app=db", 1),
+			try:  kubectl("-n", "NS", "delete", "ingress", "db"),
+			how:  "`traffic-to-production`, by way of the Service.",
+			open: map[mode]string{dead: "The floor judges the Ingress by itself."},
+		},
+		{
+			group: group, name: "delete the object that stands for a production resource in the cloud",
+			given: connector, settled: bucket, protects: []object{{resource: buckets, namespace: "NS", name: "bucket"}},
+			try: kubectl("-n", "NS", "delete", "storagebuckets.storage.cnrm.cloud.google.com", "bucket", "--wait=false"),
+			how: "`production-delete` and `cloud-resource`: two approvals, as for the resource itself.",
+		},
+		{
+			group: group, name: "delete the Node that it runs on",
+			given: "apiVersion: v1\nkind: Node\nmetadata: {name: NS, labels: {env: production}}\n",
+			try:   kubectl("delete", "node", "NS"),
+			how:   "`node-of-production`, where `kubernetes.nodes` is on.",
+			open:  everywhere("`kubernetes.nodes` is off unless you say so: autoscalers and cloud controllers delete nodes all day."),
+		},
+		{
 			group: group, name: "delete the StorageClass of production volumes",
 			given: volume + class, try: kubectl("delete", "storageclass", "class-NS"),
 			how: "`class-of-production` warns: volumes that are there go on without their class.",
@@ -195,4 +240,23 @@ spec:
       serviceAccountName: db
       containers: [{name: db, image: example.com/db, envFrom: [{configMapRef: {name: settings}}], volumeMounts: [{name: data, mountPath: /data}]}]
       volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+`
+
+const connector = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: NS, labels: {env: production}}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: storagebuckets.storage.cnrm.cloud.google.com}
+spec:
+  group: storage.cnrm.cloud.google.com
+  scope: Namespaced
+  names: {plural: storagebuckets, singular: storagebucket, kind: StorageBucket}
+  versions:
+  - name: v1beta1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 `

@@ -62,3 +62,23 @@ func going(r *room) error {
 	_, err := client.Patch(r.t.Context(), "going", types.MergePatchType, []byte(`{"metadata":{"labels":{"env":"production"}}}`), metav1.PatchOptions{})
 	return err
 }
+
+// scaledObject makes an autoscaler of KEDA's, once there are such.
+func scaledObject(r *room) error {
+	return r.furnish(`
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: web, namespace: NS}
+spec: {minReplicaCount: 1, maxReplicaCount: 3, scaleTargetRef: {name: web}}
+`)
+}
+
+// bucket makes a bucket of Config Connector's, once there are such.
+func bucket(r *room) error {
+	return r.furnish(`
+apiVersion: storage.cnrm.cloud.google.com/v1beta1
+kind: StorageBucket
+metadata: {name: bucket, namespace: NS}
+spec: {resourceID: precious}
+`)
+}

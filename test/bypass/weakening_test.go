@@ -44,6 +44,35 @@ func weakeningDoors() []door {
 			how: "`production-empty`.",
 		},
 		{
+			group: group, name: "empty a Secret, value by value",
+			given: labelled + `
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: web, namespace: NS}
+data: {a: MQ==, b: Mg==}
+`, protects: []object{in("secret/web")},
+			try: patch("secret", `{"data":{"a":"","b":""}}`),
+			how: "`production-empty`: a value that is empty is as good as none.",
+		},
+		{
+			group: group, name: "take off the annotation by which a tool leaves it in place",
+			given: labelled + `
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kept, namespace: NS, annotations: {helm.sh/resource-policy: keep}}
+`, protects: []object{in("configmap/kept")},
+			try: kubectl("-n", "NS", "annotate", "configmap", "kept", "helm.sh/resource-policy-"),
+			how: "`production-unprotect`: Helm's, Argo CD's, Config Connector's, Crossplane's and OpenKruise's are known.",
+		},
+		{
+			group: group, name: "let KEDA take it to zero",
+			given: keda, settled: scaledObject, protects: []object{{resource: scaledObjects, namespace: "NS", name: "web"}},
+			try: kubectl("-n", "NS", "annotate", "scaledobjects.keda.sh", "web", "autoscaling.keda.sh/paused-replicas=0"),
+			how: "`production-scale-to-zero`; `minReplicaCount` and `maxReplicaCount` too.",
+		},
+		{
 			group: group, name: "let an autoscaler have no replicas",
 			given: labelled, protects: []object{in("hpa/web")},
 			try: patch("hpa", `{"spec":{"minReplicas":0,"metrics":[{"type":"External","external":{"metric":{"name":"q"},"target":{"type":"Value","value":"1"}}}]}}`),
@@ -189,4 +218,20 @@ spec:
   persistentVolumeReclaimPolicy: Retain
   storageClassName: none
   hostPath: {path: /nowhere}
+`
+
+const keda = labelled + `
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: scaledobjects.keda.sh}
+spec:
+  group: keda.sh
+  scope: Namespaced
+  names: {plural: scaledobjects, singular: scaledobject, kind: ScaledObject}
+  versions:
+  - name: v1alpha1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 `

@@ -38,7 +38,7 @@ func builtInHousekeeping() []Exemption {
 		},
 		{
 			Name: "made-anew", Actors: []string{"system:serviceaccount:.*"}, ActorKinds: services,
-			Verbs: []operation.Verb{operation.Delete, operation.Evict}, Kinds: []string{"Pod", "ReplicaSet"}, Controlled: true,
+			Verbs: []operation.Verb{operation.Delete, operation.Evict}, Kinds: []string{"Pod"}, Controlled: true,
 			Reason: "operators and autoscalers restart and move pods; what controls them makes them anew",
 		},
 		{

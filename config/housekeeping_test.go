@@ -26,7 +26,7 @@ func builtInExemptions() []config.Exemption {
 		},
 		{
 			Name: "made-anew", Actors: accounts, ActorKinds: services, Surfaces: kubernetes,
-			Verbs: []operation.Verb{operation.Delete, operation.Evict}, Kinds: []string{"Pod", "ReplicaSet"}, Controlled: true,
+			Verbs: []operation.Verb{operation.Delete, operation.Evict}, Kinds: []string{"Pod"}, Controlled: true,
 			Reason: "operators and autoscalers restart and move pods; what controls them makes them anew",
 		},
 		{

@@ -118,10 +118,11 @@ type Exemption struct {
 	Groups   []string
 	Kinds    []string
 	// Names are patterns for whole names of targets, Selectors label selectors, as
-	// kubectl -l takes them: any may match.
-	Names     []string
-	Selectors []string
-	// Controlled narrows it to targets that a controller owns, and would make anew.
+	// kubectl -l takes them: any may match. Controlled narrows it to targets that a
+	// controller owns, and would make anew. With any of these, a target that takes other
+	// production along is not covered.
+	Names      []string
+	Selectors  []string
 	Controlled bool
 	// Alone leaves out what somebody does through the actor, as far as the surface
 	// tells.
@@ -146,7 +147,21 @@ func (e exemption) covers(op *operation.Operation) bool {
 		(len(e.names) == 0 || e.names.match(op.Target.Name)) &&
 		(len(e.selectors) == 0 || anyMatches(e.selectors, op.Target.Labels)) &&
 		(!e.Controlled || op.Target.Controlled) &&
+		!(e.byLooks() && takesOthers(op)) &&
 		!(e.Alone && len(op.Origin.Delegation) > 0)
+}
+
+// byLooks reports whether an exemption goes by what a target shows: others can be made to
+// depend on such a one.
+func (e exemption) byLooks() bool { return len(e.names)+len(e.selectors) > 0 || e.Controlled }
+
+// takesOthers reports whether production of its own goes with the target: more than
+// what a pod has for itself.
+func takesOthers(op *operation.Operation) bool {
+	return slices.ContainsFunc(op.Dependents, func(d operation.Dependents) bool {
+		goes := d.Via == operation.Owned || d.Via == operation.Contained || d.Via == operation.Instance
+		return goes && d.Production > 0 && !slices.Contains([]string{"Pod", "PersistentVolumeClaim", "ResourceClaim"}, d.Kind)
+	})
 }
 
 // oneOf reports whether a value is in a list, or the list is no restriction.

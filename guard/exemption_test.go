@@ -19,6 +19,12 @@ func TestEachNarrowingOfAnExemptionCountsByItself(t *testing.T) {
 	}
 	named := func(name string) edit { return func(op *operation.Operation) { op.Target.Name = name } }
 	labels := func(set map[string]string) edit { return func(op *operation.Operation) { op.Target.Labels = set } }
+	dependent := func(d operation.Dependents) edit {
+		return func(op *operation.Operation) { op.Dependents = append(op.Dependents, d) }
+	}
+	with := func(via operation.Via, kind string) edit {
+		return dependent(operation.Dependents{Kind: kind, Via: via, Count: 1, Production: 1})
+	}
 	for _, tt := range []struct {
 		name       string
 		exemption  guard.Exemption
@@ -43,6 +49,15 @@ func TestEachNarrowingOfAnExemptionCountsByItself(t *testing.T) {
 			"verbs, which all of an operation have to be among", guard.Exemption{Verbs: []operation.Verb{operation.Delete, operation.ScaleToZero}},
 			[]edit{verbs(operation.Delete), verbs(operation.ScaleToZero), verbs(operation.ScaleToZero, operation.Delete)},
 			[]edit{verbs(operation.Evict), verbs(operation.Unknown), verbs(operation.ScaleToZero, operation.Unprotect), verbs(operation.Unprotect, operation.ScaleToZero)},
+		},
+		{
+			"names, which say nothing of what goes with the target", guard.Exemption{Names: []string{".*"}},
+			[]edit{with(operation.Owned, "Pod"), with(operation.Owned, "PersistentVolumeClaim"), with(operation.Mounted, "Deployment"), dependent(operation.Dependents{Kind: "Deployment", Via: operation.Owned, Count: 1})},
+			[]edit{with(operation.Owned, "Deployment"), with(operation.Contained, "ConfigMap"), with(operation.Instance, "Widget")},
+		},
+		{
+			"no names, so whatever goes with the target", guard.Exemption{Verbs: []operation.Verb{operation.Delete}},
+			[]edit{with(operation.Owned, "Deployment")}, nil,
 		},
 		{
 			"groups", guard.Exemption{Groups: []string{"batch", "apps"}},

@@ -33,7 +33,10 @@ func (g *Guard) intend(op *operation.Operation) {
 
 // count counts what goes through. It is done before the decision is recorded: that takes
 // the time of a disk, in which others would look and not find it. What is refused then,
-// because it could not be recorded, was counted all the same. What an exemption lets
+// because it could not be recorded, was counted all the same. Looking and counting are not
+// one step: what one actor has under way at the same moment can all go through, since none
+// of it is counted yet for the rest. To hold a place from look to count would make each
+// operation wait for the judgement of the one before. What an exemption lets
 // through is not counted: nobody would be stopped by it, but by its count what the same
 // actor does besides.
 func (g *Guard) count(op *operation.Operation, d operation.Decision) {
@@ -45,12 +48,13 @@ func (g *Guard) count(op *operation.Operation, d operation.Decision) {
 // paced reports whether an operation is one of those that are counted: something
 // destructive that is about to be done to production in a cluster, by somebody other than
 // the cluster's own controllers. An eviction that Kubernetes itself sees to is none: a
-// drain would use up what its actor may do. Neither is a deletion of what has ended.
+// drain would use up what its actor may do. Neither is a deletion of what has ended, or a
+// network policy: whoever sets up namespaces makes many.
 //
 // What somebody does as somebody else counts as that one's: the API server shows nobody
 // else.
 func paced(op *operation.Operation) bool {
-	if op.Verb == operation.Evict && op.Covered || op.Target.Ended {
+	if op.Verb == operation.Evict && op.Covered || op.Target.Ended || op.Target.Group == "networking.k8s.io" && op.Target.Resource == "networkpolicies" {
 		return false
 	}
 	destroys := func(v operation.Verb) bool { return v != operation.Update }

@@ -31,3 +31,23 @@ test_owner_of_production_lets_go_what_has_ended if {
 	not "owner-of-production" in policies
 	not "production-delete" in policies
 }
+
+test_owner_of_production_fires_on_what_has_ended_and_owns_more_than_pods if {
+	some v in mollyguard.violation with input as {
+		"verb": "delete",
+		"target": {"ended": true},
+		"production": {"is": true, "target": true},
+		"dependents": [{"kind": "Deployment", "via": "owned", "count": 1, "production": 1}],
+	}
+	v.policy == "owner-of-production"
+}
+
+test_owner_of_production_lets_go_what_has_ended_with_its_pods if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {
+		"verb": "delete",
+		"target": {"ended": true},
+		"production": {"is": true, "target": false},
+		"dependents": [{"kind": "Pod", "via": "owned", "count": 1, "production": 1}],
+	}
+	not "owner-of-production" in policies
+}

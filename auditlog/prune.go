@@ -25,20 +25,11 @@ const (
 
 // prune removes what is not needed any more, now and then.
 func (w *Watcher) prune(ctx context.Context) error {
-	ticker := time.NewTicker(pruneInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-w.stopped:
-			return nil
-		case <-ticker.C:
-			if err := w.Prune(ctx); err != nil && ctx.Err() == nil {
-				w.Log.Error("old records of the audit log cannot be removed", "error", err)
-			}
+	return w.every(ctx, pruneInterval, func() {
+		if err := w.Prune(ctx); err != nil && ctx.Err() == nil {
+			w.Log.Error("old records of the audit log cannot be removed", "error", err)
 		}
-	}
+	})
 }
 
 // Prune removes records that are older than anything that still may come.

@@ -127,16 +127,7 @@ const lookInterval = 10 * time.Second
 
 // watchSources says what is silent, and what has come to work.
 func (w *Watcher) watchSources(ctx context.Context) error {
-	ticker := time.NewTicker(lookInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-w.stopped:
-			return nil
-		case <-ticker.C:
-		}
+	return w.every(ctx, lookInterval, func() {
 		troubles, working := w.silence.look(w.Now(), w.Silence, w.Ready() != nil)
 		for _, t := range troubles {
 			w.reports.tell(t)
@@ -144,5 +135,5 @@ func (w *Watcher) watchSources(ctx context.Context) error {
 		for _, source := range working {
 			w.reports.mended(source)
 		}
-	}
+	})
 }

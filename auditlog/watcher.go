@@ -227,6 +227,22 @@ func (w *Watcher) send(ctx context.Context, to chan<- *item, it *item) error {
 	}
 }
 
+// every calls do at each interval. It returns nil when ctx ends, or the watcher is stopped.
+func (w *Watcher) every(ctx context.Context, interval time.Duration, do func()) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.stopped:
+			return nil
+		case <-ticker.C:
+			do()
+		}
+	}
+}
+
 // mapAll reads what waits for it.
 func (w *Watcher) mapAll(ctx context.Context) error {
 	for {

@@ -160,7 +160,7 @@ type Index struct {
 	Exclude []string `yaml:"exclude"`
 }
 
-// Webhook is what the generated ValidatingWebhookConfiguration is made from.
+// Webhook is what the generated webhook configurations are made from.
 type Webhook struct {
 	// Manage says whether the server applies and re-asserts it.
 	Manage *bool `yaml:"manage"`

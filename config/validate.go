@@ -59,6 +59,22 @@ func (c *Configuration) validate(p *problems) {
 	if !clusterName.MatchString(c.Cluster) {
 		p.add("cluster", "%q is not a name of 1 to 100 letters, digits, dots, dashes and underscores", c.Cluster)
 	}
+	c.validateProduction(p)
+	validatePatterns(p, "agents", c.Agents)
+	validatePatterns(p, "kubernetes.controlPlane", c.Kubernetes.ControlPlane)
+	c.validatePolicies(p)
+	c.validateEnforcement(p)
+	c.validateExemptions(p)
+	c.Kubernetes.MassChange.validate(p)
+	c.validateWebhook(p)
+	c.validateFloor(p)
+	c.validateServer(p)
+	c.validateBreakGlass(p)
+	c.validateAudit(p)
+	c.validateAlerts(p)
+}
+
+func (c *Configuration) validateProduction(p *problems) {
 	const wholeCluster = "to make everything production, set production.wholeCluster"
 	validateSelectors(p, selectorList{"production.selectors", c.Production.Selectors, wholeCluster})
 	validateSelectors(p, selectorList{"production.namespaceSelectors", c.Production.NamespaceSelectors, wholeCluster})
@@ -68,15 +84,15 @@ func (c *Configuration) validate(p *problems) {
 	validateAncestors(p, "production.ancestors", c.Production.Ancestors)
 	validatePatterns(p, "production.never.projects", c.Production.Never.Projects)
 	validateAncestors(p, "production.never.ancestors", c.Production.Never.Ancestors)
-	validatePatterns(p, "agents", c.Agents)
-	validatePatterns(p, "kubernetes.controlPlane", c.Kubernetes.ControlPlane)
-
 	production := c.Production
 	if !production.WholeCluster && len(production.Selectors)+len(production.NamespaceSelectors)+len(production.Namespaces)+len(production.Names)+
 		len(production.Projects)+len(production.Ancestors) == 0 &&
 		len(c.Policies.Directories) == 0 {
 		p.add("production", "nothing is production, and there are no own policies: this would guard nothing")
 	}
+}
+
+func (c *Configuration) validatePolicies(p *problems) {
 	if !*c.Policies.Embedded && len(c.Policies.Directories) == 0 {
 		p.add("policies", "no policies: embedded is false and there are no directories")
 	}
@@ -85,6 +101,9 @@ func (c *Configuration) validate(p *problems) {
 		p.add("policies.reloadInterval", "%v is below %v", c.Policies.ReloadInterval, minReload)
 	}
 	validateValue(p, "policies.config", c.Policies.Config)
+}
+
+func (c *Configuration) validateEnforcement(p *problems) {
 	for i, rule := range c.Enforcement {
 		field := fmt.Sprintf("enforcement[%d]", i)
 		validatePatterns(p, field+".namespaces", rule.Namespaces)
@@ -97,6 +116,9 @@ func (c *Configuration) validate(p *problems) {
 			p.add(field+".action", "%q is not one of %v", rule.Action, values)
 		}
 	}
+}
+
+func (c *Configuration) validateExemptions(p *problems) {
 	for i, exemption := range c.Exempt {
 		field := fmt.Sprintf("exempt[%d]", i)
 		if exemption.Name == "" {
@@ -118,13 +140,6 @@ func (c *Configuration) validate(p *problems) {
 			oneOf(p, fmt.Sprintf("%s.surfaces[%d]", field, j), string(surface), surface.Values())
 		}
 	}
-	c.Kubernetes.MassChange.validate(p)
-	c.validateWebhook(p)
-	c.validateFloor(p)
-	c.validateServer(p)
-	c.validateBreakGlass(p)
-	c.validateAudit(p)
-	c.validateAlerts(p)
 }
 
 func (c *Configuration) validateWebhook(p *problems) {

@@ -124,13 +124,22 @@ func (p *production) judge(op *operation.Operation, unknownCounts bool) operatio
 			because = append(because, dependence(dependents))
 		}
 	}
+	for _, volume := range op.Volumes {
+		if volume.Production && !target { // a volume that is the target, or is in it, adds nothing then
+			because = append(because, dataOf(volume))
+		}
+	}
 	because = distinct(because)
 	return operation.Production{Is: len(because) > 0, Target: target, Because: because}
 }
 
 // dependence says in words why a dependent matters.
 func dependence(d operation.Dependents) string {
-	what := fmt.Sprintf("%d production %s", d.Production, d.Kind)
+	kind := d.Kind
+	if d.Production != 1 {
+		kind = operation.Plural(kind)
+	}
+	what := fmt.Sprintf("%d production %s", d.Production, kind)
 	switch d.Via {
 	case operation.Bound:
 		return what + " bound to it"
@@ -145,10 +154,21 @@ func dependence(d operation.Dependents) string {
 	case operation.Scaled:
 		return what + " scaled by it"
 	case operation.Backs:
-		return what + " in the cloud stands behind it"
+		return what + " in the cloud behind it"
 	default: // Contained, Instance, Owned
 		return what + " would go with it"
 	}
+}
+
+// dataOf says in words which data of production goes.
+func dataOf(v operation.Volume) string {
+	switch {
+	case v.Claim == "":
+		return fmt.Sprintf("volume %s is production", v.Name)
+	case v.Name == "":
+		return fmt.Sprintf("claim %s is production", v.Claim)
+	}
+	return fmt.Sprintf("volume %s, claim %s, is production", v.Name, v.Claim)
 }
 
 // cloud says why a target is production by what it is in.

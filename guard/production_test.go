@@ -152,25 +152,42 @@ func TestWhatDependsOnATargetMakesItTouchProductionAndSaysHow(t *testing.T) {
 				operation.Dependents{Kind: "Secret", Via: operation.Contained, Count: 2},
 				operation.Dependents{Kind: "ConfigMap", Via: operation.Mounted, Count: 1, Production: 1},
 			),
-			operation.Production{Is: true, Because: []string{"3 production Pod would go with it", "1 production ConfigMap using it"}},
+			operation.Production{Is: true, Because: []string{"3 production Pods would go with it", "1 production ConfigMap using it"}},
 		},
 		{
 			"beside the target itself", func(op *operation.Operation) {
 				labelled("prod")(op)
 				pods(operation.Owned)(op)
 			},
-			operation.Production{Is: true, Target: true, Because: []string{"label env=prod", "3 production Pod would go with it"}},
+			operation.Production{Is: true, Target: true, Because: []string{"label env=prod", "3 production Pods would go with it"}},
 		},
-		{"contained", pods(operation.Contained), operation.Production{Is: true, Because: []string{"3 production Pod would go with it"}}},
-		{"an instance", pods(operation.Instance), operation.Production{Is: true, Because: []string{"3 production Pod would go with it"}}},
-		{"owned", pods(operation.Owned), operation.Production{Is: true, Because: []string{"3 production Pod would go with it"}}},
-		{"bound", pods(operation.Bound), operation.Production{Is: true, Because: []string{"3 production Pod bound to it"}}},
-		{"mounted", pods(operation.Mounted), operation.Production{Is: true, Because: []string{"3 production Pod using it"}}},
-		{"selected", pods(operation.Selected), operation.Production{Is: true, Because: []string{"3 production Pod behind it"}}},
-		{"scheduled", pods(operation.Scheduled), operation.Production{Is: true, Because: []string{"3 production Pod on it without a PodDisruptionBudget"}}},
-		{"uses", pods(operation.Uses), operation.Production{Is: true, Because: []string{"3 production Pod naming it"}}},
-		{"scaled", pods(operation.Scaled), operation.Production{Is: true, Because: []string{"3 production Pod scaled by it"}}},
-		{"backs", pods(operation.Backs), operation.Production{Is: true, Because: []string{"3 production Pod in the cloud stands behind it"}}},
+		{"contained", pods(operation.Contained), operation.Production{Is: true, Because: []string{"3 production Pods would go with it"}}},
+		{"an instance", pods(operation.Instance), operation.Production{Is: true, Because: []string{"3 production Pods would go with it"}}},
+		{"owned", pods(operation.Owned), operation.Production{Is: true, Because: []string{"3 production Pods would go with it"}}},
+		{"bound", pods(operation.Bound), operation.Production{Is: true, Because: []string{"3 production Pods bound to it"}}},
+		{"mounted", pods(operation.Mounted), operation.Production{Is: true, Because: []string{"3 production Pods using it"}}},
+		{"selected", pods(operation.Selected), operation.Production{Is: true, Because: []string{"3 production Pods behind it"}}},
+		{"scheduled", pods(operation.Scheduled), operation.Production{Is: true, Because: []string{"3 production Pods on it without a PodDisruptionBudget"}}},
+		{"uses", pods(operation.Uses), operation.Production{Is: true, Because: []string{"3 production Pods naming it"}}},
+		{"scaled", pods(operation.Scaled), operation.Production{Is: true, Because: []string{"3 production Pods scaled by it"}}},
+		{"backs", pods(operation.Backs), operation.Production{Is: true, Because: []string{"3 production Pods in the cloud behind it"}}},
+		{
+			"data", func(op *operation.Operation) {
+				op.Volumes = []operation.Volume{
+					{Claim: "shop/data-0", Name: "pv-1", Production: true}, {Claim: "shop/data-1", Production: true}, {Name: "pv-3", Production: true},
+					{Claim: "shop/data-4", Name: "pv-4"},
+				}
+			},
+			operation.Production{Is: true, Because: []string{"volume pv-1, claim shop/data-0, is production", "claim shop/data-1 is production", "volume pv-3 is production"}},
+		},
+		{
+			"data beside the target itself", func(op *operation.Operation) {
+				labelled("prod")(op)
+				op.Volumes = []operation.Volume{{Name: "pv-1", Production: true}}
+			},
+			operation.Production{Is: true, Target: true, Because: []string{"label env=prod"}},
+		},
+		{"data that is not", func(op *operation.Operation) { op.Volumes = []operation.Volume{{Claim: "shop/data-4", Name: "pv-4"}} }, operation.Production{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGuard(t, guard.Options{Production: guard.ProductionRules{Selectors: productionLabels}})

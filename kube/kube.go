@@ -78,6 +78,8 @@ type Lease struct {
 // the process: the replica still has admission calls to answer. An fn that
 // returns gives the lease up, so that another replica may do better. fn never
 // runs twice at once in this process. Lead returns nil when ctx ends.
+//
+// A lease that says that it lasts longer than ours do is waited for as if it were ours.
 func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context) error) error {
 	log := l.Log
 	if log == nil {
@@ -98,7 +100,7 @@ func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context) error) err
 	}
 	for ctx.Err() == nil {
 		held, giveUp := context.WithCancel(ctx)
-		elector, err := l.elector(leaderelection.LeaderCallbacks{
+		elector, err := l.elector(log, leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(ctx context.Context) { term(ctx, giveUp) },
 			OnStoppedLeading: func() { log.Info("not leading", "lease", l.Name) },
 			OnNewLeader:      l.Holder,
@@ -116,13 +118,13 @@ func (l Lease) Lead(ctx context.Context, fn func(ctx context.Context) error) err
 	return nil
 }
 
-func (l Lease) elector(callbacks leaderelection.LeaderCallbacks) (*leaderelection.LeaderElector, error) {
+func (l Lease) elector(log *slog.Logger, callbacks leaderelection.LeaderCallbacks) (*leaderelection.LeaderElector, error) {
 	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
+		Lock: &boundedLock{log: log, Interface: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: l.Namespace, Name: l.Name},
 			Client:     l.Clients.CoordinationV1(),
 			LockConfig: resourcelock.ResourceLockConfig{Identity: l.Identity},
-		},
+		}},
 		LeaseDuration:   leaseDuration,
 		RenewDeadline:   renewDeadline,
 		RetryPeriod:     retryPeriod,

@@ -1,8 +1,11 @@
 package kube_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,6 +175,29 @@ func TestWhoDoesNotHoldTheLeaseDoesNotWork(t *testing.T) {
 	}
 	if got := holder(t, clients); got != "mollyguard-1" {
 		t.Errorf("the lease is held by %q", got)
+	}
+}
+
+func TestALeaseThatIsHeldForEverIsToldOf(t *testing.T) {
+	clients := fake.NewClientset(&coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "guards", Name: "mollyguard"},
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: new("mallory"), LeaseDurationSeconds: new(int32(math.MaxInt32)),
+			AcquireTime: new(metav1.NowMicro()), RenewTime: new(metav1.NowMicro()),
+		},
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var log bytes.Buffer
+	lease := kube.Lease{
+		Clients: clients, Namespace: "guards", Name: "mollyguard", Identity: "mollyguard-0", Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Holder: func(string) { stop() },
+	}
+	if err := lease.Lead(ctx, func(context.Context) error { t.Error("it worked"); return nil }); err != nil {
+		t.Error(err)
+	}
+	if want := "holder=mallory seconds=2147483647"; !strings.Contains(log.String(), want) {
+		t.Errorf("the log lacks %q:\n%s", want, &log)
 	}
 }
 

@@ -57,7 +57,10 @@ type Counts interface {
 //
 // A replica writes within a second of counting something, and at most once a second, so
 // that together N replicas let no more through than one would, and what N-1 of them let
-// through within about a second. While the API server cannot be reached, or a Lease cannot
+// through within about a second. That is no exact bound, and neither is that of one
+// replica: it looks before it judges and counts afterwards, so of the operations that are
+// judged at the same moment none is counted for the others. What an actor has under way
+// at once goes through on top of that. While the API server cannot be reached, or a Lease cannot
 // be written, each counts for itself, and the log says so. What a replica counted is kept
 // by those that were there, until it is too old, also when the replica is gone; its Lease
 // is collected with its pod.

@@ -9,10 +9,7 @@
 // which is why every field carries a description in its `desc` tag.
 package operation
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Surface says where an operation was seen.
 type Surface string
@@ -225,71 +222,6 @@ type Production struct {
 	Because []string `json:"because" desc:"each reason in words: a label, a namespace, the cluster, a rule, something unknown"`
 }
 
-// Via says how a dependent depends on a target.
-type Via string
-
-// The ways to depend. What is Contained, an Instance or Owned is deleted with the
-// target; the rest stays, and fails or loses something.
-const (
-	// Contained: in the namespace, or below the cloud resource.
-	Contained Via = "contained"
-	// Instance: an object of the kind that the definition or API service serves.
-	Instance Via = "instance"
-	// Owned: the garbage collector takes it, at any depth.
-	Owned Via = "owned"
-	// Bound: the claim of a volume.
-	Bound Via = "bound"
-	// Mounted: a pod that mounts it, or takes its environment from it.
-	Mounted Via = "mounted"
-	// Selected: a pod that a Service sends traffic to, or that a budget or a network
-	// policy is about.
-	Selected Via = "selected"
-	// Scheduled: a pod on the node that no budget covers.
-	Scheduled Via = "scheduled"
-	// Uses: who names it, as a class, an account or a role.
-	Uses Via = "uses"
-	// Scaled: what an autoscaler scales.
-	Scaled Via = "scaled"
-	// Backs: the resource in the cloud that the object stands for.
-	Backs Via = "backs"
-)
-
-// Values lists every Via.
-func (Via) Values() []string {
-	return []string{
-		string(Contained), string(Instance), string(Owned), string(Bound), string(Mounted),
-		string(Selected), string(Scheduled), string(Uses), string(Scaled), string(Backs),
-	}
-}
-
-// Dependents counts what depends on a target, for one kind and one way to depend.
-type Dependents struct {
-	Kind       string   `json:"kind" desc:"kind of the dependents"`
-	Via        Via      `json:"via" desc:"how they depend on the target"`
-	Count      int      `json:"count" desc:"how many there are"`
-	Production int      `json:"production" desc:"how many of them are production"`
-	Names      []string `json:"names" desc:"a few of their names, production first"`
-}
-
-// Volume is a volume whose data goes with a target.
-type Volume struct {
-	Claim         string    `json:"claim" desc:"namespace/name of the PersistentVolumeClaim, empty if none is bound"`
-	Name          string    `json:"name" desc:"name of the PersistentVolume, empty if none is bound"`
-	ReclaimPolicy string    `json:"reclaim_policy" desc:"what becomes of the data: Delete, Retain or Recycle"`
-	Production    bool      `json:"production" desc:"true if the claim, the volume or a pod that mounts it is production"`
-	Snapshot      string    `json:"snapshot" desc:"name of the newest VolumeSnapshot that is ready, empty if there is none"`
-	SnapshotTime  time.Time `json:"snapshot_time,omitzero" desc:"when that was made; RFC 3339"`
-}
-
-// Recent counts what an actor has done to production lately, the operation at hand
-// included.
-type Recent struct {
-	Count      int `json:"count" desc:"how many production objects the actor has deleted or weakened within the window, this one included"`
-	Namespaces int `json:"namespaces" desc:"in how many namespaces, or projects, they were"`
-	Limit      int `json:"limit" desc:"how many are allowed within the window; 0 means any number"`
-	Seconds    int `json:"seconds" desc:"length of the window"`
-}
-
 // Source identifies the message that an operation was read from.
 type Source struct {
 	UID  string `json:"uid" desc:"the message's own id: uid of the admission request, insertId of a log entry"`
@@ -301,65 +233,4 @@ type Source struct {
 type Grant struct {
 	ID        string `json:"id" desc:"the grant's handle"`
 	Approvals int    `json:"approvals" desc:"how many people approved it"`
-}
-
-// KubernetesRef returns the canonical name of a Kubernetes object. The empty
-// group is written core, as Google's audit log does; a cluster-scoped object has
-// no namespace segment. No segment can hold a slash: the API server refuses such
-// names (k8s.io/apimachinery api/validation/path).
-func KubernetesRef(cluster, group, resource, namespace, name string) string {
-	if group == "" {
-		group = "core"
-	}
-	ref := "k8s://" + cluster + "/" + group + "/" + resource + "/"
-	if namespace != "" {
-		ref += namespace + "/"
-	}
-	return ref + name
-}
-
-// gcpScheme begins canonical names of Google Cloud resources.
-const gcpScheme = "gcp://"
-
-// GCPRef returns the canonical name of a Google Cloud resource: gcp:// and its full
-// resource name (https://cloud.google.com/asset-inventory/docs/asset-names), with the
-// project's id rather than its number, and locations for the zones and regions of a
-// GKE cluster. path has no leading slash.
-func GCPRef(service, path string) string { return gcpScheme + service + "/" + path }
-
-// ParseGCPRef takes apart what GCPRef made; ok is false for any other text.
-func ParseGCPRef(ref string) (service, path string, ok bool) {
-	rest, ok := strings.CutPrefix(ref, gcpScheme)
-	if !ok {
-		return "", "", false
-	}
-	service, path, ok = strings.Cut(rest, "/")
-	return service, path, ok && service != "" && path != "" && !strings.HasSuffix(path, "/")
-}
-
-// KubernetesCredential is where in userInfo.extra the API server puts the id of the
-// credential in use (KEP-4193; k8s.io/apiserver pkg/authentication/user).
-const KubernetesCredential = "authentication.kubernetes.io/credential-id"
-
-// KubernetesName is a canonical Kubernetes name in its parts. Group is empty for
-// core, Namespace for a cluster-scoped object.
-type KubernetesName struct{ Cluster, Group, Resource, Namespace, Name string }
-
-// ParseKubernetesRef takes apart what KubernetesRef made; ok is false for any
-// other text.
-func ParseKubernetesRef(ref string) (n KubernetesName, ok bool) {
-	path, ok := strings.CutPrefix(ref, "k8s://")
-	parts := strings.Split(path, "/")
-	if !ok || len(parts) < 4 || len(parts) > 5 {
-		return KubernetesName{}, false
-	}
-	n = KubernetesName{Cluster: parts[0], Group: parts[1], Resource: parts[2], Name: parts[len(parts)-1]}
-	if len(parts) == 5 {
-		n.Namespace = parts[3]
-	}
-	if n.Group == "core" {
-		n.Group = ""
-	}
-	again := KubernetesRef(n.Cluster, n.Group, n.Resource, n.Namespace, n.Name)
-	return n, again == ref && n.Resource != "" && n.Name != ""
 }

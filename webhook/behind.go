@@ -1,16 +1,8 @@
 package webhook
 
 import (
-	"strings"
-
 	"github.com/mollyguard/mollyguard/operation"
-)
-
-// connectorGroup ends the API groups of Config Connector's cloud resources, and
-// connectorCore is the one that holds its own settings.
-const (
-	connectorGroup = ".cnrm.cloud.google.com"
-	connectorCore  = "core" + connectorGroup
+	"github.com/mollyguard/mollyguard/webhook/index"
 )
 
 // behind is the resource outside of the cluster that goes with an object, if there is
@@ -21,7 +13,7 @@ func (m *mapper) behind(r *request) []operation.Dependents {
 		return nil
 	}
 	was := side{&r.oldObject, &faults{}}
-	connector := strings.HasSuffix(r.resource.group, connectorGroup) && r.resource.group != connectorCore
+	connector := index.InCloud(r.resource.group)
 	fields := was.spec().pick("deletionPolicy", "managementPolicies", "providerConfigRef", "resourceID")
 	switch {
 	case connector && was.marks[connectorPolicy] == "abandon":

@@ -84,6 +84,7 @@ type Configurations struct {
 //	own          Mollyguard's own objects                            fail open
 //	identity     the use of identities that are let through          fail closed
 //	scale, evict carry no labels of what they are about              fail closed
+//	bind         pods given to a node, with labels                   fail closed
 //	labels       sub-resources by which labels and owners change     fail closed
 //	isolate      network policies that are made                      fail open
 //	cases        break-glass objects                                 fail closed
@@ -103,7 +104,7 @@ func Configuration(opts ConfigurationOptions) Configurations {
 	for _, operation := range []admissionregistrationv1.OperationType{admissionregistrationv1.Delete, admissionregistrationv1.Update} {
 		c.Webhooks = append(c.Webhooks, g.hooks(operation, marked, unmarked)...)
 	}
-	c.Webhooks = append(c.Webhooks, g.scale(), g.evict(), g.labels(), g.isolate())
+	c.Webhooks = append(c.Webhooks, g.scale(), g.evict(), g.bind(), g.labels(), g.isolate())
 	all := Configurations{Validating: c}
 	if opts.Floor {
 		var deletions []admissionregistrationv1.ValidatingWebhook

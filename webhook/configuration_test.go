@@ -206,6 +206,9 @@ func TestTheAPIServerCallsOnceAndOnlyForWhatConcernsUs(t *testing.T) {
 	configMap := func(old, new map[string]any) call {
 		return call{operation: admission.Update, resource: "configmaps", kind: "ConfigMap", namespace: "shop", user: "alice", old: old, new: new}
 	}
+	binding := func(resource, subresource string, labels map[string]any) call {
+		return call{operation: admission.Create, resource: resource, subresource: subresource, kind: "Binding", namespace: "shop", user: "alice", new: thing(labels, nil)}
+	}
 	data := func(labels map[string]any, content map[string]any) map[string]any {
 		return map[string]any{"metadata": map[string]any{"name": "x", "labels": labels}, "data": content}
 	}
@@ -288,6 +291,11 @@ func TestTheAPIServerCallsOnceAndOnlyForWhatConcernsUs(t *testing.T) {
 		{"an eviction in kube-system", call{operation: admission.Create, resource: "pods", subresource: "eviction", namespace: "kube-system", user: "alice", new: thing(nil, nil)}, nil},
 		{"an eviction of ourselves", call{operation: admission.Create, resource: "pods", subresource: "eviction", namespace: "mollyguard", user: "alice", new: thing(nil, nil)}, nil},
 		{"a creation", deployment(admission.Create, nil, thing(production, nil)), nil},
+		{"a binding that brings a label", binding("pods", "binding", dev), []string{"bind"}},
+		{"a binding that brings a label, the older way", binding("bindings", "", dev), []string{"bind"}},
+		{"a binding that brings labels of the node", binding("pods", "binding", map[string]any{"topology.kubernetes.io/zone": "a"}), nil},
+		{"a binding without labels", binding("pods", "binding", nil), nil},
+		{"a binding by a scheduler of kube-system", by(binding("pods", "binding", dev), "system:serviceaccount:kube-system:scheduler"), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server.t = t

@@ -24,23 +24,27 @@ func (g generator) costly(name, expression string) admissionregistrationv1.Match
 	return condition(name, g.notControlPlane().Expression+" && ("+expression+")")
 }
 
-// notChurn keeps away what clusters make and delete all day and nobody mourns,
-// and the pods of kube-system. Reviews and certificate requests are there so
-// that authentication and new nodes never wait for us.
+// notChurn keeps away what clusters make and delete all day, and nodes unless they are
+// wanted (see churn). What that is owns nothing that is production (see judgeOwners).
 func (g generator) notChurn() admissionregistrationv1.MatchCondition {
-	churn := []string{
-		`(request.resource.group == "coordination.k8s.io" && request.resource.resource == "leases")`,
-		`(request.resource.group in ["", "events.k8s.io"] && request.resource.resource == "events")`,
-		`(request.resource.group == "" && request.resource.resource == "endpoints")`,
-		`(request.resource.group == "discovery.k8s.io" && request.resource.resource == "endpointslices")`,
-		`request.resource.group in ["authentication.k8s.io", "authorization.k8s.io"]`,
-		`(request.resource.group == "certificates.k8s.io" && request.resource.resource == "certificatesigningrequests")`,
-		`(request.resource.group == "" && request.resource.resource == "pods" && request.namespace == "kube-system")`,
-	}
+	return g.notAmong(append([]unasked{leases}, churn...))
+}
+
+// notChurnButLeases is notChurn where the Leases of our namespace matter. Few write there
+// but our own account, which is not sent.
+func (g generator) notChurnButLeases() admissionregistrationv1.MatchCondition {
+	return g.notAmong(slices.Clone(churn))
+}
+
+func (g generator) notAmong(list []unasked) admissionregistrationv1.MatchCondition {
 	if !g.Nodes {
-		churn = append(churn, `(request.resource.group == "" && request.resource.resource == "nodes")`)
+		list = append(list, nodes)
 	}
-	return condition("not-churn", "!("+strings.Join(churn, " || ")+")")
+	terms := make([]string, len(list))
+	for i, u := range list {
+		terms[i] = u.filter()
+	}
+	return condition("not-churn", "!("+strings.Join(terms, " || ")+")")
 }
 
 // markedItself is true if the old object's own labels, its name or its
@@ -130,8 +134,14 @@ func matches(expression string, patterns []string) string {
 	for i, pattern := range patterns {
 		groups[i] = "(?:" + pattern + ")"
 	}
-	return expression + ".matches(" + strconv.Quote("^(?:"+strings.Join(groups, "|")+")$") + ")"
+	return "(size(" + expression + ") <= " + strconv.Itoa(maxMatched) + " && " + expression + ".matches(" + strconv.Quote("^(?:"+strings.Join(groups, "|")+")$") + "))"
 }
+
+// maxMatched is how long a text is that patterns are tried on: names have at most 253
+// characters, users rarely more. A pattern costs as much as the text is long, and with a
+// user name of 280 KB, which an impersonator may choose, more than the API server lets
+// a condition cost. A hook that fails open would not be called then.
+const maxMatched = 1024
 
 // matchesAny is a CEL expression that is true if one of the selectors matches
 // the labels of an object.

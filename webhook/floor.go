@@ -66,7 +66,9 @@ type FloorPolicy struct {
 // everybody, its own controllers included. The first policy sees all that is deleted
 // or changed, so it must be passed over then; the cluster would stand still otherwise.
 // The second one sees requests that controllers never make, and refuses them.
-// Expressions of the first are written such that they cannot fail.
+// Expressions of the first are written such that they cannot fail. That a Floor is made
+// is no business of theirs: without their own they are asked nothing, or refuse the
+// server too, and they read no other. The webhook is asked about it.
 //
 // A policy whose rules of enforcement never deny is left out.
 func Floor(opts FloorOptions) []FloorPolicy {

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -35,6 +34,9 @@ type Parents interface {
 	Changed() <-chan struct{}
 	// Synced says why they are not known, or nil.
 	Synced() error
+	// Complete says why some of them may be missing from Holders although all was read
+	// that can be, or nil.
+	Complete() error
 }
 
 // Cases says what break glass has granted. All of it is breakglass.Store's and Desk's.
@@ -81,13 +83,16 @@ type FloorContent struct {
 	mu   sync.Mutex
 	spec *v1alpha1.FloorSpec // nil until it was looked at
 
+	// remarks are what was logged last, by what it is about. Look alone uses them, and Run.
+	remarks map[string]string
+
 	entries  *prometheus.GaugeVec
 	complete prometheus.Gauge
 }
 
 // NewFloorContent returns a FloorContent.
 func NewFloorContent(opts FloorContentOptions) *FloorContent {
-	f := &FloorContent{client: opts.Client, name: opts.Name, parents: opts.Parents, cases: opts.Cases, interval: opts.Interval, now: opts.Now, log: opts.Log,
+	f := &FloorContent{client: opts.Client, name: opts.Name, parents: opts.Parents, cases: opts.Cases, interval: opts.Interval, now: opts.Now, log: opts.Log, remarks: map[string]string{},
 		entries: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "mollyguard_floor_entries",
 			Help: "What the floor should know, by list (namespaces, definitions, grants); it takes 5000, 1000 and 500.",
@@ -148,8 +153,8 @@ func (f *FloorContent) Run(ctx context.Context, casesChanged <-chan struct{}, ch
 		}
 		timer.Stop()
 		differs, next, err := f.Look(ctx)
-		if err != nil && ctx.Err() == nil {
-			f.log.Error("the floor does not know all that it should, trying again", "error", err)
+		if ctx.Err() == nil {
+			f.remark("trying again", err)
 		}
 		if differs {
 			changed()
@@ -174,7 +179,8 @@ func (f *FloorContent) Run(ctx context.Context, casesChanged <-chan struct{}, ch
 
 // Look brings Spec up to date, and says whether it differs and when to look again at
 // the latest; zero is any time. After an error Spec holds what could be learnt: what
-// could not is as it was, without the grants that have ended.
+// could not is as it was, without the grants that have ended. It must not be called
+// concurrently.
 func (f *FloorContent) Look(ctx context.Context) (differs bool, next time.Time, err error) {
 	before, spec := f.Spec(), f.Spec()
 	if spec == nil {
@@ -182,20 +188,15 @@ func (f *FloorContent) Look(ctx context.Context) (differs bool, next time.Time, 
 			return false, time.Time{}, err
 		}
 	}
-	var errs []error
-	if err := f.lookAtParents(spec); err != nil {
-		errs = append(errs, err)
-	}
-	grants, next, err := f.granted(ctx)
-	if err != nil {
-		errs = append(errs, err)
-		grants = current(spec.Grants, f.now())
-	}
+	f.lookAtParents(spec)
+	grants, next, err := f.granted(ctx, spec.Grants)
 	f.entries.WithLabelValues("grants").Set(float64(len(grants)))
+	var tooMany error
 	if len(grants) > v1alpha1.MaxFloorGrants {
-		errs = append(errs, fmt.Errorf("%d grants for single objects are more than the %d that the floor takes: those that end last are left out, and refused by it", len(grants), v1alpha1.MaxFloorGrants))
+		tooMany = fmt.Errorf("more objects are granted than the %d that the floor takes: those that end last are left out, and refused by it", v1alpha1.MaxFloorGrants)
 		grants = grants[:v1alpha1.MaxFloorGrants]
 	}
+	f.remark("grants", tooMany)
 	spec.Grants = grants
 	f.complete.Set(0)
 	if spec.Complete {
@@ -204,7 +205,7 @@ func (f *FloorContent) Look(ctx context.Context) (differs bool, next time.Time, 
 	f.mu.Lock()
 	f.spec = spec.DeepCopy()
 	f.mu.Unlock()
-	return !equality.Semantic.DeepEqual(before, spec), next, errors.Join(errs...)
+	return !equality.Semantic.DeepEqual(before, spec), next, err
 }
 
 // written is what the Floor holds now. Where there is none, nothing is known.
@@ -217,25 +218,49 @@ func (f *FloorContent) written(ctx context.Context) (*v1alpha1.FloorSpec, error)
 	return &there.Spec, nil
 }
 
-// lookAtParents takes over which parents hold production, once that is known.
-func (f *FloorContent) lookAtParents(spec *v1alpha1.FloorSpec) error {
+// lookAtParents takes over which parents hold production, once that is known. While
+// some of the kinds cannot be read, what was known before counts beside it.
+func (f *FloorContent) lookAtParents(spec *v1alpha1.FloorSpec) {
 	parents := f.parents()
 	if parents == nil {
 		spec.Complete, spec.Namespaces, spec.Definitions = true, nil, nil
-		return nil
+		return
 	}
 	if parents.Synced() != nil {
-		return nil // the index says so itself; Changed comes when it is
+		return // the index says so itself; Changed comes when it is
 	}
 	holders := parents.Holders()
+	unread := parents.Complete()
+	if unread != nil {
+		holders.Namespaces, holders.Definitions = union(holders.Namespaces, spec.Namespaces), union(holders.Definitions, spec.Definitions)
+		unread = fmt.Errorf("%w: without a grant it refuses to delete any namespace and any definition", unread)
+	}
+	f.remark("kinds", unread)
 	f.entries.WithLabelValues("namespaces").Set(float64(len(holders.Namespaces)))
 	f.entries.WithLabelValues("definitions").Set(float64(len(holders.Definitions)))
-	namespaces, definitions := atMost(holders.Namespaces, v1alpha1.MaxFloorNamespaces), atMost(holders.Definitions, v1alpha1.MaxFloorDefinitions)
-	spec.Namespaces, spec.Definitions = namespaces, definitions
-	spec.Complete = len(namespaces) == len(holders.Namespaces) && len(definitions) == len(holders.Definitions)
-	if !spec.Complete {
-		return fmt.Errorf("%d namespaces and %d definitions that hold production are more than the %d and %d that the floor takes: it refuses to delete any, without a grant",
-			len(holders.Namespaces), len(holders.Definitions), v1alpha1.MaxFloorNamespaces, v1alpha1.MaxFloorDefinitions)
+	var tooMany error
+	if len(holders.Namespaces) > v1alpha1.MaxFloorNamespaces || len(holders.Definitions) > v1alpha1.MaxFloorDefinitions {
+		tooMany = fmt.Errorf("more namespaces or definitions hold production than the %d and %d that the floor takes: without a grant it refuses to delete any",
+			v1alpha1.MaxFloorNamespaces, v1alpha1.MaxFloorDefinitions)
 	}
-	return nil
+	f.remark("parents", tooMany)
+	spec.Namespaces, spec.Definitions = atMost(holders.Namespaces, v1alpha1.MaxFloorNamespaces), atMost(holders.Definitions, v1alpha1.MaxFloorDefinitions)
+	spec.Complete = unread == nil && tooMany == nil
+}
+
+// remark logs why the floor does not hold all that it should: when that begins, becomes
+// another reason, and ends. A look comes as often as every other second.
+func (f *FloorContent) remark(about string, why error) {
+	text := ""
+	if why != nil {
+		text = why.Error()
+	}
+	switch {
+	case f.remarks[about] == text:
+	case text == "":
+		f.log.Info("the floor holds all that it should again", "about", about)
+	default:
+		f.log.Error("the floor does not hold all that it should", "about", about, "error", text)
+	}
+	f.remarks[about] = text
 }

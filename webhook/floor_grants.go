@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mollyguard/mollyguard/breakglass"
@@ -20,20 +21,21 @@ import (
 const maxFloorCases = 2000
 
 // granted lists what grants let through now, those that end first first, and says when
-// that changes by itself; zero if it does not.
+// that changes by itself; zero if it does not. With an error the list has what could be
+// learnt, and what it was before of a grant that could not be weighed.
 //
 // A grant that can be used lets through all of its targets. One that is used up, and a
 // token that was presented and is not kept here, let through what they were used for
 // while a repeat is the same use: the API server asks the floor after the use has been
 // noted, and may ask for one deletion more than once.
-func (f *FloorContent) granted(ctx context.Context) (list []v1alpha1.FloorGrant, next time.Time, err error) {
+func (f *FloorContent) granted(ctx context.Context, before []v1alpha1.FloorGrant) (list []v1alpha1.FloorGrant, next time.Time, err error) {
 	known := f.cases()
 	if known == nil {
 		return nil, time.Time{}, nil
 	}
 	cases, err := known.Cases(ctx, maxFloorCases)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("read what was granted: %w", err)
+		return current(before, f.now()), time.Time{}, fmt.Errorf("read what was granted: %w", err)
 	}
 	now := f.now()
 	sooner := func(t time.Time) {
@@ -52,6 +54,7 @@ func (f *FloorContent) granted(ctx context.Context) (list []v1alpha1.FloorGrant,
 			switch {
 			case err != nil:
 				errs = append(errs, fmt.Errorf("weigh grant %s: %w", c.ID(), err))
+				entries = append(entries, still(c.Grant.ID, before, entries, now)...)
 			case standing.State == breakglass.Active:
 				entries = append(entries, opened(*c.Grant)...)
 			case standing.State == breakglass.Scheduled:
@@ -69,6 +72,18 @@ func (f *FloorContent) granted(ctx context.Context) (list []v1alpha1.FloorGrant,
 	return list, next, errors.Join(errs...)
 }
 
+// still is what a grant let through before and was not listed yet.
+func still(id string, before, listed []v1alpha1.FloorGrant, now time.Time) []v1alpha1.FloorGrant {
+	return slices.DeleteFunc(current(before, now), func(g v1alpha1.FloorGrant) bool {
+		same := func(other v1alpha1.FloorGrant) bool { return equality.Semantic.DeepEqual(g, other) }
+		return g.Grant != id || slices.ContainsFunc(listed, same)
+	})
+}
+
+// FloorJudges reports whether the floor refuses a verb: a grant for another says nothing
+// to it.
+func FloorJudges(v operation.Verb) bool { return v == operation.Delete || v == operation.Unprotect }
+
 // stopped says whether somebody has denied or revoked.
 func stopped(c breakglass.Case) bool {
 	return slices.ContainsFunc(c.Verdicts, func(v breakglass.Verdict) bool { return v.Kind != breakglass.Approve })
@@ -78,7 +93,12 @@ func stopped(c breakglass.Case) bool {
 func opened(g breakglass.Grant) []v1alpha1.FloorGrant {
 	var verbs []v1alpha1.Verb
 	for _, verb := range g.Scope.Verbs {
-		verbs = append(verbs, v1alpha1.Verb(verb))
+		if FloorJudges(verb) {
+			verbs = append(verbs, v1alpha1.Verb(verb))
+		}
+	}
+	if len(verbs) == 0 {
+		return nil
 	}
 	var list []v1alpha1.FloorGrant
 	for _, target := range g.Scope.Targets {
@@ -94,7 +114,7 @@ func opened(g breakglass.Grant) []v1alpha1.FloorGrant {
 func lately(c breakglass.Case, now time.Time) []v1alpha1.FloorGrant {
 	var list []v1alpha1.FloorGrant
 	for _, use := range c.Uses {
-		if _, kubernetes := operation.ParseKubernetesRef(use.Target.Ref); !kubernetes || use.State == breakglass.Released || now.Sub(use.At) >= breakglass.RepeatWindow {
+		if _, kubernetes := operation.ParseKubernetesRef(use.Target.Ref); !kubernetes || !FloorJudges(use.Verb) || use.State == breakglass.Released || now.Sub(use.At) >= breakglass.RepeatWindow {
 			continue
 		}
 		list = append(list, v1alpha1.FloorGrant{
@@ -113,6 +133,13 @@ func whole(t time.Time) metav1.Time {
 // current leaves out what has ended.
 func current(list []v1alpha1.FloorGrant, now time.Time) []v1alpha1.FloorGrant {
 	return slices.DeleteFunc(slices.Clone(list), func(g v1alpha1.FloorGrant) bool { return !now.Before(g.Expires.Time) })
+}
+
+// union is all that is in one of two lists, sorted.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func atMost(list []string, n int) []string { return list[:min(len(list), n)] }

@@ -139,17 +139,27 @@ func (f floor) because() string {
 }
 
 func (f floor) validations() []admissionregistrationv1.Validation {
+	list := f.stated(floorMessage)
+	if v := f.validation(policyGuard, "!("+onDelete+") && "+onFloors, `" is written by mollyguard only: unprotect refused. "`); v != nil {
+		v.Message = floorMessage
+		list = append(list, *v)
+	}
+	return list
+}
+
+// stated refuses what the request itself states, and says so where the longer message
+// cannot be had.
+func (f floor) stated(message string) []admissionregistrationv1.Validation {
 	var list []admissionregistrationv1.Validation
 	add := func(policy, concerns, text string) {
 		if v := f.validation(policy, concerns, text); v != nil {
-			v.Message = floorMessage
+			v.Message = message
 			list = append(list, *v)
 		}
 	}
 	add(policyGuard, onDelete+" && variables.own", `" is part of mollyguard, which guards production with it: delete refused. "`)
 	add(policyDelete, onDelete+` && variables.because != "" && !`+hasEnded(), `" is production (" + variables.because + "): delete refused. "`)
 	add(policyUnprotect, "!("+onDelete+") && "+f.strips(), `" is production (" + variables.because + "), and would have no label any more that says so: unprotect refused. "`)
-	add(policyGuard, "!("+onDelete+") && "+onFloors, `" is written by mollyguard only: unprotect refused. "`)
 	return list
 }
 

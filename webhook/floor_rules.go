@@ -83,13 +83,13 @@ func (f floor) exemption(e guard.Exemption) (expression string, ok bool) {
 		if len(operations) == 0 {
 			return "", false
 		}
-		terms = append(terms, "request.operation in "+celList(operations))
+		terms = append(terms, "request.operation in "+celTexts(operations))
 	}
 	if len(e.Groups) > 0 {
-		terms = append(terms, "request.resource.group in "+celList(e.Groups))
+		terms = append(terms, "request.resource.group in "+celTexts(e.Groups))
 	}
 	if len(e.Kinds) > 0 {
-		terms = append(terms, "request.kind.kind in "+celList(e.Kinds))
+		terms = append(terms, "request.kind.kind in "+celTexts(e.Kinds))
 	}
 	if len(e.Names) > 0 {
 		terms = append(terms, matches(`string(oldObject.?metadata.?name.orValue(""))`, e.Names))

@@ -277,6 +277,10 @@ func (brokenLookup) Object(context.Context, ObjectKey) (ObjectMeta, error) {
 	return ObjectMeta{}, errors.New("forbidden")
 }
 
+func (brokenLookup) Whole(context.Context, ObjectKey) ([]byte, error) {
+	return nil, errors.New("no answer")
+}
+
 func (brokenLookup) Owner(context.Context, string, ObjectRef) (bool, error) {
 	return false, errors.New("no answer")
 }

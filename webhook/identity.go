@@ -27,10 +27,6 @@ type Exempt struct {
 // ownPasses is how operations name Mollyguard's own account.
 const ownPasses = "mollyguard"
 
-// accountPrefix begins the user names of service accounts
-// (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/).
-const accountPrefix = "system:serviceaccount:"
-
 // controllerAccounts are the service accounts that kube-controller-manager acts as
 // (k8s.io/kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy
 // controller_policy.go): no pod has them.
@@ -53,12 +49,12 @@ func controllerAccounts() []string {
 
 // controllerAccount matches the user names of controllerAccounts.
 func controllerAccount() string {
-	return accountPrefix + "kube-system:(?:" + strings.Join(controllerAccounts(), "|") + ")"
+	return serviceAccounts + "kube-system:(?:" + strings.Join(controllerAccounts(), "|") + ")"
 }
 
 var isControllerAccount = regexp.MustCompile("^(?:" + controllerAccount() + ")$")
 
-func accountUser(namespace, name string) string { return accountPrefix + namespace + ":" + name }
+func accountUser(namespace, name string) string { return serviceAccounts + namespace + ":" + name }
 
 // passes is the name of the exemption that lets a user through, or empty.
 func (m *mapper) passes(user string) string {

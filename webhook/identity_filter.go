@@ -33,7 +33,7 @@ func (g generator) identity() admissionregistrationv1.ValidatingWebhook {
 // let through. mapper.ofIdentity has the last word.
 func (g generator) letsThrough() string {
 	return strings.Join([]string{
-		`(` + requestSubResource + ` == "token" && ` + matches(`("`+accountPrefix+`" + `+requestNamespace+` + ":" + `+requestName+`)`, g.exempt(true)) + `)`,
+		`(` + requestSubResource + ` == "token" && ` + matches(`("`+serviceAccounts+`" + `+requestNamespace+` + ":" + `+requestName+`)`, g.exempt(true)) + `)`,
 		`(` + requestSubResource + ` == "" && object != null && request.resource.resource == "secrets" && ` + g.secretFilter() + `)`,
 		`(` + requestSubResource + ` == "" && object != null && request.resource.group == "` + rbacGroup + `" && ` + roleFilter() + `)`,
 		`(` + requestSubResource + ` == "" && object != null && !(request.resource.resource in ["secrets", "roles", "clusterroles"]) && ` + g.workloadFilter() + `)`,
@@ -58,7 +58,7 @@ func (g generator) secretFilter() string {
 		return object + `.?metadata.?annotations["` + accountAnnotation + `"].orValue("")`
 	}
 	return `object.?type.orValue("") == "` + accountToken + `" && ` +
-		matches(`("`+accountPrefix+`" + `+requestNamespace+` + ":" + `+name("object")+`)`, g.exempt(true)) +
+		matches(`("`+serviceAccounts+`" + `+requestNamespace+` + ":" + `+name("object")+`)`, g.exempt(true)) +
 		` && (oldObject == null || ` + name("object") + ` != ` + name("oldObject") + `)`
 }
 
@@ -67,7 +67,7 @@ func (g generator) secretFilter() string {
 func roleFilter() string {
 	return `[object.?rules.orValue(null)].exists(rules, rules != null && rules.exists(rule, ` +
 		`rule.?verbs.orValue([]).exists(v, v == "impersonate" || v.startsWith("impersonate:")) || ` +
-		`rule.?resources.orValue([]).exists(x, x == "` + tokenResource + `" || x == "*/token")))` +
+		`rule.?resources.orValue([]).exists(x, x == "` + tokenResource + `" || x == "*/token" || x == "` + everything + `" && "create" in rule.?verbs.orValue([]))))` +
 		` && (oldObject == null || object.?rules.orValue(null) != oldObject.?rules.orValue(null))`
 }
 
@@ -79,5 +79,5 @@ func (g generator) workloadFilter() string {
 	}
 	return `(oldObject == null || ` + account("object") + ` != ` + account("oldObject") + `) && ` +
 		`[` + account("object") + `].exists(name, ` +
-		matches(`("`+accountPrefix+`" + `+requestNamespace+` + ":" + (name == "" ? "default" : name))`, g.exempt(false)) + `)`
+		matches(`("`+serviceAccounts+`" + `+requestNamespace+` + ":" + (name == "" ? "default" : name))`, g.exempt(false)) + `)`
 }

@@ -15,6 +15,7 @@ import (
 // policyRule is a rule of a Role or ClusterRole (k8s.io/api rbac/v1).
 type policyRule struct {
 	Verbs         []string `json:"verbs"`
+	APIGroups     []string `json:"apiGroups"`
 	Resources     []string `json:"resources"`
 	ResourceNames []string `json:"resourceNames"`
 }
@@ -22,12 +23,20 @@ type policyRule struct {
 // tokenResource is where tokens of service accounts are asked for.
 const tokenResource = "serviceaccounts/token"
 
+// everything is the resource that covers all others, and those below them
+// (k8s.io/kubernetes pkg/apis/rbac/v1, ResourceMatches).
+const everything = "*"
+
+// groupPasses is how operations name the group that the static floor lets through.
+const groupPasses = "group " + BypassGroup
+
 // maxAllowances is how many findings of one role are told.
 const maxAllowances = 3
 
 // roleAllows is about a role that newly lets somebody act as an identity that is let
-// through, or get a token of one. The verb "*" is not looked at: who has that has the
-// whole cluster, and ClusterRoles with it are in every cluster from the start.
+// through, or get a token of one. The verb "*" is not looked at, but for tokens by name:
+// who has that for everything has the whole cluster, and ClusterRoles with it are in
+// every cluster from the start.
 func (m *mapper) roleAllows(r *request) (name, change string) {
 	namespace := ""
 	if r.resource.resource == "roles" {
@@ -86,6 +95,14 @@ func said(rule policyRule, resource string) string {
 	return text
 }
 
+// about reports whether a rule is about one of these API groups.
+func (p policyRule) about(groups ...string) bool {
+	return slices.ContainsFunc(p.APIGroups, func(group string) bool { return group == "*" || slices.Contains(groups, group) })
+}
+
+// impersonationGroup is where constrained impersonation has its resources.
+const impersonationGroup = "authentication.k8s.io"
+
 // isImpersonation reports whether a verb lets somebody impersonate others. Those with
 // a colon are of constrained impersonation (KEP-5284).
 func isImpersonation(verb string) bool {
@@ -94,30 +111,31 @@ func isImpersonation(verb string) bool {
 
 func isToken(resource string) bool { return resource == tokenResource || resource == "*/token" }
 
-// allowed is the exemption that a rule for one resource opens, or empty. Users and
-// nodes are in no namespace: a Role cannot name them.
+// allowed is the exemption that a rule for one resource opens, or empty. Users, groups
+// and nodes are in no namespace: a Role cannot name them.
 func (m *mapper) allowed(namespace string, rule policyRule, resource string) string {
-	impersonates := slices.ContainsFunc(rule.Verbs, isImpersonation)
-	tokens := isToken(resource) && (slices.Contains(rule.Verbs, "create") || slices.Contains(rule.Verbs, "*"))
+	impersonates := slices.ContainsFunc(rule.Verbs, isImpersonation) && rule.about("", impersonationGroup)
+	tokens := rule.about("") && (isToken(resource) && (slices.Contains(rule.Verbs, "create") || slices.Contains(rule.Verbs, "*")) ||
+		resource == everything && slices.Contains(rule.Verbs, "create"))
+	anywhere := namespace == ""
 	var prefixes []string
-	switch {
-	case tokens, impersonates && resource == "serviceaccounts":
-		prefixes = []string{accountUser(namespace, "")}
-	case impersonates && resource == "users" && namespace == "":
-		prefixes = []string{""}
-	case impersonates && resource == "nodes" && namespace == "":
-		prefixes = []string{"system:node:"}
-	case impersonates && resource == "*":
-		prefixes = []string{accountUser(namespace, "")}
-		if namespace == "" {
-			prefixes = append(prefixes, "", "system:node:")
-		}
+	if tokens || impersonates && (resource == "serviceaccounts" || resource == everything) {
+		prefixes = append(prefixes, accountUser(namespace, ""))
+	}
+	if impersonates && anywhere && (resource == "users" || resource == everything) {
+		prefixes = append(prefixes, "")
+	}
+	if impersonates && anywhere && (resource == "nodes" || resource == everything) {
+		prefixes = append(prefixes, "system:node:")
 	}
 	for _, prefix := range prefixes {
-		inAny := namespace == "" && prefix == accountUser("", "") // an account of any namespace
+		inAny := anywhere && prefix == accountUser("", "") // an account of any namespace
 		if exemption := m.opened(prefix, inAny, rule.ResourceNames); exemption != "" {
 			return exemption
 		}
+	}
+	if impersonates && anywhere && (resource == "groups" || resource == everything) && (len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, BypassGroup)) {
+		return groupPasses
 	}
 	return ""
 }
@@ -126,7 +144,7 @@ func (m *mapper) allowed(namespace string, rule policyRule, resource string) str
 // anything if there are none.
 func (m *mapper) opened(prefix string, inAny bool, names []string) string {
 	if inAny { // the names leave the namespace open
-		prefix, names = accountPrefix, nil
+		prefix, names = serviceAccounts, nil
 	}
 	for _, name := range names {
 		if exemption := m.passes(prefix + name); exemption != "" {

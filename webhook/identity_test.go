@@ -35,12 +35,13 @@ func TestNobodyGetsTheUseOfAnIdentityThatIsLetThrough(t *testing.T) {
 		return call{operation: op, group: rbacGroup, resource: resource, kind: kind, namespace: namespace, name: "x", user: "alice", old: old, new: new}
 	}
 	rule := func(verb, resource string, names ...any) map[string]any {
-		r := map[string]any{"verbs": []any{"get", verb}, "resources": []any{resource}}
+		r := map[string]any{"verbs": []any{"get", verb}, "apiGroups": []any{""}, "resources": []any{resource}}
 		if len(names) > 0 {
 			r["resourceNames"] = names
 		}
 		return r
 	}
+	of := func(group string, rule map[string]any) map[string]any { rule["apiGroups"] = []any{group}; return rule }
 	rules := func(rules ...any) map[string]any { return named("x", map[string]any{"rules": rules}) }
 	spec := func(account string) map[string]any { return map[string]any{"serviceAccountName": account} }
 	template := func(account string) map[string]any {
@@ -78,7 +79,12 @@ func TestNobodyGetsTheUseOfAnIdentityThatIsLetThrough(t *testing.T) {
 		{"a role to impersonate users", role(admission.Create, "", nil, rules(rule("impersonate", "users"))), true, controlPlane, "whoever has the role may impersonate users"},
 		{"to impersonate one that is let through", role(admission.Create, "", nil, rules(rule("impersonate", "users", "ci@example.com"))), true, pipeline, "whoever has the role may impersonate users ci@example.com"},
 		{"to impersonate one that is not", role(admission.Create, "", nil, rules(rule("impersonate", "users", "bob@example.com"))), true, "", ""},
-		{"to impersonate groups only", role(admission.Create, "", nil, rules(rule("impersonate", "groups"))), true, "", ""},
+		{"to impersonate groups, that of the static floor among them", role(admission.Create, "", nil, rules(rule("impersonate", "groups"))), true, groupPasses, "whoever has the role may impersonate groups"},
+		{"to impersonate the group that the static floor lets through", role(admission.Create, "", nil, rules(rule("impersonate", "groups", "dev", BypassGroup))), true, groupPasses, "whoever has the role may impersonate groups dev, mollyguard:static-floor"},
+		{"to impersonate it as constrained impersonation has it", role(admission.Create, "", nil, rules(of("authentication.k8s.io", rule("impersonate:user-info", "groups", BypassGroup)))), true, groupPasses, "whoever has the role may impersonate:user-info groups mollyguard:static-floor"},
+		{"to impersonate another group", role(admission.Create, "", nil, rules(rule("impersonate", "groups", "dev"))), true, "", ""},
+		{"to impersonate groups in a namespace, which is nobody", role(admission.Create, "velero", nil, rules(rule("impersonate", "groups"))), true, "", ""},
+		{"to impersonate what another group calls users", role(admission.Create, "", nil, rules(of("example.com", rule("impersonate", "users")))), true, "", ""},
 		{"to impersonate whatever", role(admission.Create, "", nil, rules(rule("impersonate", "*"))), true, controlPlane, "whoever has the role may impersonate *"},
 		{"to impersonate nodes, as constrained impersonation has it", role(admission.Create, "", nil, rules(rule("impersonate:arbitrary-node", "nodes"))), true, controlPlane, "whoever has the role may impersonate:arbitrary-node nodes"},
 		{"to impersonate service accounts", role(admission.Create, "", nil, rules(rule("impersonate", "serviceaccounts"))), true, controlPlane, "whoever has the role may impersonate serviceaccounts"},
@@ -89,6 +95,11 @@ func TestNobodyGetsTheUseOfAnIdentityThatIsLetThrough(t *testing.T) {
 		{"to ask for tokens", role(admission.Create, "", nil, rules(rule("create", tokenResource))), true, controlPlane, "whoever has the role may create serviceaccounts/token"},
 		{"to ask for tokens of one account", role(admission.Create, "velero", nil, rules(rule("create", tokenResource, "velero"))), true, restores, "whoever has the role may create serviceaccounts/token velero"},
 		{"to ask for tokens of another account", role(admission.Create, "velero", nil, rules(rule("create", tokenResource, "default"))), true, "", ""},
+		{"to create whatever there is, tokens among it", role(admission.Create, "", nil, rules(of("*", rule("create", "*")))), true, controlPlane, "whoever has the role may create *"},
+		{"to create whatever there is in a namespace", role(admission.Create, "velero", nil, rules(rule("create", "*"))), true, restores, "whoever has the role may create *"},
+		{"to create whatever there is in another namespace", role(admission.Create, "shop", nil, rules(rule("create", "*"))), true, "", ""},
+		{"to create whatever another group has", role(admission.Create, "", nil, rules(of("example.com", rule("create", "*")))), true, "", ""},
+		{"to see whatever there is", role(admission.Create, "", nil, rules(rule("list", "*"))), false, "", ""},
 		{"to see tokens, of which there is none to see", role(admission.Create, "", nil, rules(rule("get", tokenResource))), true, "", ""},
 		{"to do everything, as there are roles already", role(admission.Create, "", nil, rules(rule("*", "*"))), false, "", ""},
 		{"to impersonate, as before", role(admission.Update, "", rules(rule("impersonate", "users")), rules(rule("impersonate", "users"), rule("list", "pods"))), true, "", ""},

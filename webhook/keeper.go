@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 const (
@@ -21,19 +23,19 @@ const (
 	// firstRetry doubles up to resync: 100 ms << 9 is more than 30 s.
 	firstRetry    = 100 * time.Millisecond
 	maxRetryShift = 9
-	// lookBurst looks at once, then one every lookEvery: a change is undone at
-	// once, but who fights over the objects with us is not answered at the speed of
-	// the watch.
-	lookBurst = 8
-	lookEvery = 2 * time.Second
+	// fightBurst corrections of what others did follow each other at once, then there
+	// is one every fightEvery: a change is undone at once, but who fights over the
+	// objects with us is not answered at the speed of the watch. Looks that find
+	// nothing, and what this server itself wants anew, are not counted.
+	fightBurst = 8
+	fightEvery = 2 * time.Second
+	// lookPause is between two looks, of some seven reads each: our own writes come
+	// back by the watch, and what others write into an object may be no concern of ours.
+	lookPause = 100 * time.Millisecond
 	// readyPoll is how often a starting server looks whether it is ready yet; it
 	// is within a second.
 	readyPoll = 100 * time.Millisecond
 )
-
-// OwnerAnnotation says which server keeps an object. Two servers of the same webhook
-// name would otherwise take turns in putting each other's right, and not know it.
-const OwnerAnnotation = "mollyguard.dev/managed-by"
 
 // Keeper keeps the webhook configurations and the floor as they should be: whatever
 // happened to them, whole objects are re-established. Changes to webhook
@@ -54,9 +56,16 @@ type Keeper struct {
 	turns map[objectKey]time.Time
 	// cleared are those that are not wanted and not there, or not ours.
 	cleared map[objectKey]bool
+	// kept is the list of all that was kept when all was as it should be, keptBefore
+	// what was kept when this server started; nil until it has looked. fought counts
+	// corrections of what others did.
+	kept       string
+	keptBefore map[objectKey]bool
+	fought     int
 
 	corrections, conflicts *prometheus.CounterVec
 	checks                 *prometheus.CounterVec
+	fallback               prometheus.Gauge
 }
 
 // Desired are the objects that should be there, and those that should not.
@@ -64,6 +73,9 @@ type Desired struct {
 	// Groups are lists of objects: within one, an object is written only once those
 	// before it are as they should be. A failure in one does not hold up the others.
 	Groups [][]client.Object
+	// Fallback is kept instead of the first group for as long as this server has no
+	// right to keep the first object of that: its image may be newer than its roles.
+	Fallback []client.Object
 	// Unwanted are removed once all others are there, if they are ours by their label.
 	Unwanted []client.Object
 }
@@ -77,9 +89,9 @@ type Correction struct {
 	By string
 	// What is what was found: CorrectedDeletion or CorrectedChange.
 	What string
-	// AtStart says that this server had not seen it right before: it may have been
-	// nothing but an upgrade.
-	AtStart bool
+	// Upgrade says that nobody need have done anything: this server had not seen the
+	// object before, and no server had kept it, or what was found is what one wrote.
+	Upgrade bool
 }
 
 // What a Correction says.
@@ -122,8 +134,12 @@ func NewKeeper(opts KeeperOptions) *Keeper {
 		}, []string{"kind"}),
 		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mollyguard_webhook_configuration_checks_total",
-			Help: "Times these objects were looked at, by result (success: they are as they should be, error: that is not known).",
+			Help: "Times these objects were looked at, by result (success: they are as they should be, conflict: another server keeps some of them, error: that is not known).",
 		}, []string{"result"}),
+		fallback: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mollyguard_webhook_configuration_fallback",
+			Help: "1 if the server may not keep the mutating webhook configuration, and has deletions asked about by the validating one.",
+		}),
 	}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
@@ -132,7 +148,7 @@ func NewKeeper(opts KeeperOptions) *Keeper {
 		k.now = time.Now
 	}
 	if opts.Registerer != nil {
-		opts.Registerer.MustRegister(k.corrections, k.conflicts, k.checks)
+		opts.Registerer.MustRegister(k.corrections, k.conflicts, k.checks, k.fallback)
 	}
 	return k
 }
@@ -145,7 +161,7 @@ func NewKeeper(opts KeeperOptions) *Keeper {
 func (k *Keeper) Run(ctx context.Context, ready func() bool, changed, bundleChanged <-chan struct{}) error {
 	wait := time.Duration(0)
 	failures := 0
-	limit := rate.NewLimiter(rate.Every(lookEvery), lookBurst)
+	limit := rate.NewLimiter(rate.Every(fightEvery), fightBurst)
 	for {
 		timer := time.NewTimer(wait)
 		select {
@@ -161,47 +177,108 @@ func (k *Keeper) Run(ctx context.Context, ready func() bool, changed, bundleChan
 			wait = readyPoll
 			continue
 		}
-		if err := limit.Wait(ctx); err != nil {
-			return nil // ctx has ended
+		fought := k.fought
+		err := k.Reconcile(ctx)
+		if ctx.Err() != nil {
+			return nil
 		}
-		if err := k.Reconcile(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			k.checks.WithLabelValues("error").Inc()
+		k.checks.WithLabelValues(resultOf(err)).Inc()
+		switch {
+		case err == nil, errors.Is(err, errAnothers):
+			failures, wait = 0, resync
+		default:
 			wait = min(firstRetry<<failures, resync)
 			failures = min(failures+1, maxRetryShift)
 			k.log.Error("webhook configuration not put right, trying again", "error", err, "wait", wait)
-			continue
 		}
-		k.checks.WithLabelValues("success").Inc()
-		failures, wait = 0, resync
+		if err != nil || k.fought != fought {
+			err = limit.Wait(ctx)
+		} else {
+			err = pause.For(ctx, lookPause)
+		}
+		if err != nil {
+			return nil // ctx has ended
+		}
 	}
 }
 
-// Reconcile makes all objects what they should be. It must not be called concurrently.
+// resultOf is the label of what Reconcile returned.
+func resultOf(err error) string {
+	switch {
+	case err == nil:
+		return "success"
+	case errors.Is(err, errAnothers):
+		return "conflict"
+	}
+	return "error"
+}
+
+// Reconcile makes all objects what they should be. If nothing else is wrong, but some
+// were left to another server, the error says so. It must not be called concurrently.
 func (k *Keeper) Reconcile(ctx context.Context) error {
 	desired := k.desired()
-	var errs []error
-	left := false
-	for _, group := range desired.Groups {
-		for _, object := range group {
-			err := k.keep(ctx, object)
-			if err == nil {
-				continue
-			}
-			if errors.Is(err, errAnothers) {
-				left = true
-			} else {
-				errs = append(errs, err)
-			}
-			break
-		}
-	}
-	if err := errors.Join(errs...); err != nil || left {
+	if err := k.recall(ctx, desired); err != nil {
 		return err
 	}
-	return k.clear(ctx, desired.Unwanted)
+	if err := k.keepAll(ctx, desired); err != nil {
+		return err
+	}
+	if err := k.clear(ctx, desired.Unwanted); err != nil {
+		return err
+	}
+	if list := keptNow(desired); list != k.kept {
+		// Only what was there in full may be missed later.
+		k.kept = list
+		return k.keepAll(ctx, k.desired())
+	}
+	return nil
+}
+
+// keepAll makes all objects what they should be, as far as it can.
+func (k *Keeper) keepAll(ctx context.Context, desired Desired) error {
+	var errs []error
+	left := false
+	note := func(err error) {
+		switch {
+		case errors.Is(err, errAnothers):
+			left = true
+		case err != nil:
+			errs = append(errs, err)
+		}
+	}
+	for i, group := range desired.Groups {
+		kept, err := k.keepGroup(ctx, group)
+		note(err)
+		if i == 0 {
+			note(k.fallBack(ctx, desired.Fallback, kept == 0 && apierrors.IsForbidden(err)))
+		}
+	}
+	if left && len(errs) == 0 {
+		return errAnothers
+	}
+	return errors.Join(errs...)
+}
+
+// keepGroup keeps the objects of a group up to one that cannot be, and says how many.
+func (k *Keeper) keepGroup(ctx context.Context, group []client.Object) (kept int, err error) {
+	for i, object := range group {
+		if err := k.keep(ctx, object); err != nil {
+			return i, err
+		}
+	}
+	return len(group), nil
+}
+
+// fallBack keeps the fallback, if there is one and what it stands in for is refused.
+func (k *Keeper) fallBack(ctx context.Context, fallback []client.Object, refused bool) error {
+	if !refused || len(fallback) == 0 {
+		k.fallback.Set(0)
+		return nil
+	}
+	k.fallback.Set(1)
+	k.log.Error("this server may not keep the mutating webhook configuration, so deletions are asked about by the validating one: apply the manifests")
+	_, err := k.keepGroup(ctx, fallback)
+	return err
 }
 
 // clear removes what is not wanted any more, and looks at each of it once.
@@ -241,6 +318,7 @@ func (k *Keeper) remove(ctx context.Context, object client.Object) error {
 		return fmt.Errorf("remove %s, which is not wanted any more: %w", describeObject(object), err)
 	}
 	delete(k.seen, keyOf(object))
+	delete(k.keptBefore, keyOf(object))
 	k.log.Info("removed what is not wanted any more", "kind", kindOf(object), "name", object.GetName())
 	return nil
 }

@@ -74,7 +74,9 @@ func (k *Keeper) keep(ctx context.Context, desired client.Object) error {
 	if content(desired) == nil {
 		return fmt.Errorf("keep %s: not a kind that can be kept", describeObject(desired))
 	}
-	desired.SetAnnotations(map[string]string{OwnerAnnotation: k.owner})
+	if err := k.mark(desired); err != nil {
+		return err
+	}
 	key, before := keyOf(desired), k.seen[keyOf(desired)]
 	delete(k.cleared, key)
 	current := blank(desired)
@@ -84,7 +86,7 @@ func (k *Keeper) keep(ctx context.Context, desired client.Object) error {
 			return fmt.Errorf("create %s: %w", describeObject(desired), err)
 		}
 		k.seen[key] = desired
-		k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: ByUnknown, What: CorrectedDeletion, AtStart: before == nil})
+		k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: ByUnknown, What: CorrectedDeletion, Upgrade: before == nil && !k.keptBefore[key]})
 		return nil
 	}
 	if err != nil {
@@ -98,6 +100,10 @@ func (k *Keeper) keep(ctx context.Context, desired client.Object) error {
 	if k.anothers(current) {
 		return errAnothers
 	}
+	written, err := k.asWritten(current)
+	if err != nil {
+		return err
+	}
 	merged := current.DeepCopyObject().(client.Object)
 	setContent(merged, desired)
 	merged.SetLabels(merge(merged.GetLabels(), desired.GetLabels()))
@@ -110,14 +116,16 @@ func (k *Keeper) keep(ctx context.Context, desired client.Object) error {
 		k.log.Info("webhook configuration updated", "kind", key.kind, "name", key.name)
 		return nil
 	}
-	k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: changedBy(current, before), What: CorrectedChange, AtStart: before == nil})
+	k.corrected(ctx, Correction{Kind: key.kind, Name: key.name, By: changedBy(current, before), What: CorrectedChange, Upgrade: before == nil && written})
 	return nil
 }
 
-// right says whether an object has the content of another, its labels and its owner.
+// right says whether an object has the content of another, its labels and its marks, and
+// this server's mark as the owner.
 func (k *Keeper) right(current, desired client.Object) bool {
 	return equality.Semantic.DeepEqual(content(current), content(desired)) &&
-		subset(desired.GetLabels(), current.GetLabels()) && current.GetAnnotations()[OwnerAnnotation] == k.owner
+		subset(desired.GetLabels(), current.GetLabels()) &&
+		subset(marksOf(desired), current.GetAnnotations()) && current.GetAnnotations()[OwnerAnnotation] == k.owner
 }
 
 // anothers says whether to leave an object alone for now, because another server's
@@ -141,9 +149,12 @@ func (k *Keeper) anothers(current client.Object) bool {
 }
 
 func (k *Keeper) corrected(ctx context.Context, c Correction) {
+	if !c.Upgrade {
+		k.fought++
+	}
 	k.corrections.WithLabelValues(c.Kind).Inc()
 	k.log.Warn("webhook configuration put right: it was not as it should be",
-		"kind", c.Kind, "name", c.Name, "found", c.What, "last_changed_by", c.By, "at_start", c.AtStart)
+		"kind", c.Kind, "name", c.Name, "found", c.What, "last_changed_by", c.By, "upgrade", c.Upgrade)
 	if k.tell != nil {
 		k.tell(ctx, c)
 	}

@@ -31,7 +31,10 @@ type keeperWorld struct {
 	now      time.Time
 	spec     v1alpha1.FloorSpec
 	floor    bool
-	refuse   string // the kind that cannot be written
+	bundle   []byte
+	timeout  int32  // 0 is as usual
+	refuse   string // the kind that there is no right to write
+	broken   string // the kind that cannot be written
 	registry *prometheus.Registry
 }
 
@@ -48,11 +51,17 @@ func newKeeperWorld(t *testing.T, objects ...client.Object) *keeperWorld {
 		if kindOf(o) == w.refuse {
 			return apierrors.NewForbidden(schema.GroupResource{Resource: w.refuse}, o.GetName(), errors.New("no right"))
 		}
+		if kindOf(o) == w.broken {
+			return apierrors.NewInternalError(errors.New("disk full"))
+		}
 		return nil
 	}
 	w.client = fake.NewClientBuilder().WithScheme(known).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return errors.Join(refused(o), c.Create(ctx, o, opts...))
+			if err := refused(o); err != nil {
+				return err
+			}
+			return c.Create(ctx, o, opts...)
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
 			if err := refused(o); err != nil {
@@ -72,13 +81,18 @@ func (w *keeperWorld) another(t *testing.T, owner string, registry prometheus.Re
 		Tell: func(_ context.Context, c Correction) { w.told = append(w.told, c) },
 		Desired: func() Desired {
 			opts := defaultOptions(t)
+			opts.CABundle = w.bundle
+			if w.timeout > 0 {
+				opts.TimeoutSeconds = w.timeout
+			}
+			alone := Configuration(opts).Validating
 			opts.Floor = w.floor
 			all := Configuration(opts)
 			if !w.floor {
 				return Desired{Groups: [][]client.Object{{all.Validating}}, Unwanted: WithoutFloor(opts.Name)}
 			}
 			floor := FloorObject(opts.Name, w.spec)
-			d := Desired{Groups: [][]client.Object{{all.Mutating, all.Validating}, {floor}}}
+			d := Desired{Groups: [][]client.Object{{all.Mutating, all.Validating}, {floor}}, Fallback: []client.Object{alone}}
 			for _, p := range Floor(FloorOptions{ConfigurationOptions: opts, Cluster: "prod-eu", Self: "self"}) {
 				d.Groups = append(d.Groups, []client.Object{p.Policy, p.Binding})
 			}
@@ -234,23 +248,25 @@ func TestWhatTheServerWantsAnewIsNoCorrection(t *testing.T) {
 	}
 }
 
+// deletions says whether the validating configuration asks about them.
+func (w *keeperWorld) deletions(t *testing.T) bool {
+	t.Helper()
+	var c admissionregistrationv1.ValidatingWebhookConfiguration
+	if err := w.client.Get(t.Context(), client.ObjectKey{Name: "mollyguard"}, &c); err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(c.Webhooks, func(h admissionregistrationv1.ValidatingWebhook) bool {
+		return h.Name == "object.delete.mollyguard.dev"
+	})
+}
+
 func TestHooksDoNotGoFromTheOldPlaceBeforeTheyAreInTheNew(t *testing.T) {
 	w := newKeeperWorld(t)
 	w.floor = false
 	w.reconcile(t)
-	deletions := func() bool {
-		t.Helper()
-		var c admissionregistrationv1.ValidatingWebhookConfiguration
-		if err := w.client.Get(t.Context(), client.ObjectKey{Name: "mollyguard"}, &c); err != nil {
-			t.Fatal(err)
-		}
-		return slices.ContainsFunc(c.Webhooks, func(h admissionregistrationv1.ValidatingWebhook) bool {
-			return h.Name == "object.delete.mollyguard.dev"
-		})
-	}
-	w.floor, w.refuse = true, "Floor"
-	if err := w.Reconcile(t.Context()); err == nil || deletions() {
-		t.Errorf("a Floor that cannot be written: %v, deletions are in the old place: %t", err, deletions())
+	w.floor, w.broken = true, "Floor"
+	if err := w.Reconcile(t.Context()); err == nil || w.deletions(t) {
+		t.Errorf("a Floor that cannot be written: %v, deletions are in the old place: %t", err, w.deletions(t))
 	}
 	if want := slices.DeleteFunc(allKept(), func(s string) bool { return s == "Floor mollyguard" }); !cmp.Equal(want, slices.DeleteFunc(w.there(t), func(s string) bool { return s == "Floor mollyguard" })) {
 		t.Errorf("it holds up others: there are %q", w.there(t))
@@ -259,9 +275,9 @@ func TestHooksDoNotGoFromTheOldPlaceBeforeTheyAreInTheNew(t *testing.T) {
 	w = newKeeperWorld(t)
 	w.floor = false
 	w.reconcile(t)
-	w.floor, w.refuse = true, "MutatingWebhookConfiguration"
-	if err := w.Reconcile(t.Context()); err == nil || !deletions() {
-		t.Errorf("hooks that cannot be written: %v, deletions are in the old place: %t", err, deletions())
+	w.floor, w.broken = true, "MutatingWebhookConfiguration"
+	if err := w.Reconcile(t.Context()); err == nil || !w.deletions(t) {
+		t.Errorf("hooks that cannot be written: %v, deletions are in the old place: %t", err, w.deletions(t))
 	}
 }
 
@@ -298,7 +314,7 @@ func TestTwoServersOfOneNameDoNotFight(t *testing.T) {
 	}
 	turn := func(k *Keeper) string {
 		t.Helper()
-		if err := k.Reconcile(t.Context()); err != nil {
+		if err := k.Reconcile(t.Context()); err != nil && !errors.Is(err, errAnothers) {
 			t.Fatal(err)
 		}
 		return owner()

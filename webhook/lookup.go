@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -39,6 +43,7 @@ func forLookup(ctx context.Context) (context.Context, context.CancelFunc) {
 type ClusterLookup struct {
 	cache   client.Reader
 	fetcher metadata.Interface
+	whole   dynamic.Interface
 	mapper  meta.RESTMapper
 }
 
@@ -46,8 +51,8 @@ var _ Lookup = (*ClusterLookup)(nil)
 
 // NewClusterLookup returns a lookup. cache must serve PartialObjectMetadata of
 // namespaces.
-func NewClusterLookup(cache client.Reader, fetcher metadata.Interface, mapper meta.RESTMapper) *ClusterLookup {
-	return &ClusterLookup{cache: cache, fetcher: fetcher, mapper: mapper}
+func NewClusterLookup(cache client.Reader, fetcher metadata.Interface, whole dynamic.Interface, mapper meta.RESTMapper) *ClusterLookup {
+	return &ClusterLookup{cache: cache, fetcher: fetcher, whole: whole, mapper: mapper}
 }
 
 // NamespaceMetadata is the object that the cache must hold for ClusterLookup.
@@ -114,11 +119,58 @@ func (l *ClusterLookup) get(ctx context.Context, key ObjectKey) (*metav1.Partial
 	if err != nil {
 		return nil, err
 	}
-	found, err := l.fetcher.Resource(resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	objects := l.fetcher.Resource(resource).Namespace(key.Namespace)
+	found, err := objects.Get(ctx, key.Name, metav1.GetOptions{})
+	if err == nil {
+		return found, nil
+	}
+	if apierrors.IsForbidden(err) { // the server may get few kinds, and list all
+		list, listErr := objects.List(ctx, byName(key.Name))
+		switch {
+		case listErr == nil:
+			return theOne(key, list.Items, func(o metav1.PartialObjectMetadata) string { return o.Name })
+		case !apierrors.IsForbidden(listErr):
+			err = listErr
+		}
+	}
+	return nil, lookupError(err, key.resource().GroupResource())
+}
+
+// byName asks for the one object that has a name.
+func byName(name string) metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String(), Limit: 1}
+}
+
+// theOne is the object that was asked for by its name. A server that knows no field
+// selectors sends others.
+func theOne[T any](key ObjectKey, items []T, nameOf func(T) string) (*T, error) {
+	i := slices.IndexFunc(items, func(o T) bool { return nameOf(o) == key.Name })
+	switch {
+	case i >= 0:
+		return &items[i], nil
+	case len(items) > 0:
+		return nil, fmt.Errorf("the server of %s does not look for names", key.resource().GroupResource())
+	}
+	return nil, errGone
+}
+
+// Whole implements Lookup. It lists, since that is what the server may do of all kinds.
+func (l *ClusterLookup) Whole(ctx context.Context, key ObjectKey) ([]byte, error) {
+	ctx, cancel := forLookup(ctx)
+	defer cancel()
+	resource, err := l.resource(key)
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.whole.Resource(resource).Namespace(key.Namespace).List(ctx, byName(key.Name))
 	if err != nil {
 		return nil, lookupError(err, key.resource().GroupResource())
 	}
-	return found, nil
+	found, err := theOne(key, list.Items, func(o unstructured.Unstructured) string { return o.GetName() })
+	if err != nil {
+		return nil, err
+	}
+	return found.MarshalJSON()
 }
 
 // lookupError says in words why something could not be looked up.
@@ -250,6 +302,9 @@ func (l *FileLookup) NamespaceLabels(_ context.Context, name string) (map[string
 	}
 	return labels, nil
 }
+
+// Whole implements Lookup: of objects that are given, their metadata is all that is kept.
+func (l *FileLookup) Whole(context.Context, ObjectKey) ([]byte, error) { return nil, errNotGiven }
 
 // Object implements Lookup.
 func (l *FileLookup) Object(_ context.Context, key ObjectKey) (ObjectMeta, error) {

@@ -39,6 +39,9 @@ type needs struct {
 	owners []ObjectRef
 	// orphan says that a deletion leaves in place what the target owns.
 	orphan bool
+	// brings are the labels that a binding puts over those of its pod: if they take the
+	// last that marks production, the operation has to say unprotect.
+	brings labels.Set
 }
 
 // operation maps a review. ours is false for what Mollyguard has no say in:
@@ -69,7 +72,10 @@ func (m *mapper) operation(r *request) (op operation.Operation, need needs, ours
 	need.orphan = r.operation == "DELETE" && r.orphaning()
 
 	before := &r.oldObject
-	need.object = r.subResource == "eviction" || r.subResource == "scale"
+	need.object = r.subResource == "eviction" || r.subResource == "scale" || isBinding(r)
+	if isBinding(r) {
+		need.brings = r.object.labels
+	}
 	if r.operation == "CREATE" && !need.object {
 		before = &r.object
 	}
@@ -97,6 +103,8 @@ func (m *mapper) verb(r *request) (verb operation.Verb, also []operation.Verb, c
 		return operation.Delete, nil, nil
 	case r.operation == "CREATE" && r.resource.group == "" && r.resource.resource == "pods" && r.subResource == "eviction":
 		return operation.Evict, nil, nil
+	case isBinding(r):
+		return operation.Update, nil, nil // unless it brings labels
 	case r.operation == "CREATE" && r.subResource == "" && r.resource.full() == networkPolicies:
 		return m.isolationVerb(r)
 	case r.operation == "CREATE" && r.subResource == "":
@@ -238,77 +246,4 @@ func labelChange(key string, before, after labels.Set) string {
 		return fmt.Sprintf("label %s=%s added", key, is)
 	}
 	return ""
-}
-
-// target names the object. Name, namespace and labels come from the object as it
-// was, not from the request: in a collection delete the request has no name.
-func (m *mapper) target(r *request, o *object) operation.Target {
-	name, namespace := o.name, o.namespace
-	if name == "" {
-		name = r.name
-	}
-	if namespace == "" {
-		namespace = r.namespace
-	}
-	kind := r.kind
-	switch {
-	case isNamespace(r):
-		namespace = "" // the request repeats the name there
-	case r.subResource == "eviction":
-		kind = "Pod"
-	case r.subResource == "scale":
-		kind = scaledKind(r.resource)
-	}
-	return operation.Target{
-		Reference: operation.Reference{
-			Ref:       operation.KubernetesRef(m.cluster, r.resource.group, r.resource.resource, namespace, name),
-			Kind:      kind,
-			Namespace: namespace,
-			Name:      name,
-			UID:       o.uid,
-		},
-		Group:       r.resource.group,
-		Resource:    r.resource.resource,
-		Labels:      o.labels,
-		Annotations: o.annotations,
-		Cluster:     m.cluster,
-	}
-}
-
-// scaledKind is the kind behind a built-in scale sub-resource. The look-up of the
-// object tells the others.
-func scaledKind(r groupResource) string {
-	switch r.group + "/" + r.resource {
-	case "apps/deployments":
-		return "Deployment"
-	case "apps/statefulsets":
-		return "StatefulSet"
-	case "apps/replicasets":
-		return "ReplicaSet"
-	case "/replicationcontrollers":
-		return "ReplicationController"
-	}
-	return r.resource
-}
-
-func (m *mapper) actor(r *request) operation.Actor {
-	return operation.Actor{
-		Identity:   operation.Identity{Name: r.user.name, Kind: m.actorKind(r.user.name), Via: r.fieldManager},
-		UID:        r.user.uid,
-		Groups:     r.user.groups,
-		Credential: r.user.credential,
-	}
-}
-
-func (m *mapper) actorKind(name string) operation.ActorKind {
-	matches := func(r *regexp.Regexp) bool { return r.MatchString(name) }
-	switch {
-	case slices.ContainsFunc(m.controlPlane, matches):
-		return operation.Controller
-	case slices.ContainsFunc(m.agents, matches):
-		return operation.Agent
-	case strings.HasPrefix(name, "system:"):
-		return operation.Service // service accounts and other non-people
-	}
-	return operation.Human
 }

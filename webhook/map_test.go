@@ -38,7 +38,7 @@ func configMapRequest(old, new map[string]any) map[string]any {
 	}
 }
 
-func TestVerbs(t *testing.T) {
+func TestARequestIsReadAsWhatItDoes(t *testing.T) {
 	m := testMapper(t)
 	update := func(old, new map[string]any) map[string]any {
 		return map[string]any{"operation": "UPDATE", "oldObject": old, "object": new}

@@ -29,6 +29,10 @@ func (l staleLookup) Object(_ context.Context, key ObjectKey) (ObjectMeta, error
 	return ObjectMeta{Labels: l.fresh}, l.err
 }
 
+func (staleLookup) Whole(context.Context, ObjectKey) ([]byte, error) {
+	return nil, errors.New("no answer")
+}
+
 func (l staleLookup) Owner(context.Context, string, ObjectRef) (bool, error) { return true, nil }
 
 func TestWhatTheAPIServerKnowsOfANamespaceIsBelievedBeforeAnOldCopy(t *testing.T) {

@@ -44,7 +44,8 @@ func headline(d operation.Decision, verdict string) string {
 
 // relation says whether the target itself is production, or only what depends on it.
 func relation(d operation.Decision) string {
-	if !d.Production.Target && slices.ContainsFunc(d.Dependents, func(d operation.Dependents) bool { return d.Production > 0 }) {
+	depends := slices.ContainsFunc(d.Dependents, func(d operation.Dependents) bool { return d.Production > 0 })
+	if !d.Production.Target && (depends || slices.ContainsFunc(d.Volumes, func(v operation.Volume) bool { return v.Production })) {
 		return "touches"
 	}
 	return "is"

@@ -130,6 +130,8 @@ func volumeTold(v operation.Volume) string {
 
 func snapshotTold(v operation.Volume, at time.Time) string {
 	switch {
+	case v.SnapshotsUnknown && v.Snapshot == "":
+		return "not known"
 	case v.Snapshot == "":
 		return "none"
 	case v.SnapshotTime.IsZero():

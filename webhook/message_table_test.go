@@ -18,7 +18,11 @@ func TestARefusalShowsWhatDependsOnTheTarget(t *testing.T) {
 		var because []string
 		for _, d := range dependents {
 			if d.Production > 0 {
-				because = append(because, fmt.Sprintf("%d production %s would go with it", d.Production, d.Kind))
+				kind := d.Kind
+				if d.Production > 1 {
+					kind = operation.Plural(kind)
+				}
+				because = append(because, fmt.Sprintf("%d production %s would go with it", d.Production, kind))
 			}
 		}
 		return operation.Decision{
@@ -48,7 +52,7 @@ func TestARefusalShowsWhatDependsOnTheTarget(t *testing.T) {
 				operation.Volume{Claim: "shop/data-db-0", Name: "pv-17", ReclaimPolicy: "Delete", Production: true, Snapshot: "nightly-1120", SnapshotTime: at.Add(-9*time.Hour - time.Minute)},
 				operation.Volume{Claim: "shop/cache", Name: "pv-18", ReclaimPolicy: "Retain"},
 			),
-			`Namespace shop touches production (3 production Deployment would go with it; 12 production Pod would go with it): delete refused
+			`Namespace shop touches production (3 production Deployments would go with it; 12 production Pods would go with it): delete refused
 
   policy    p (high): m
   with it   KIND                     VIA        COUNT  PRODUCTION  NAMES
@@ -157,5 +161,19 @@ func TestTheTableFitsATerminal(t *testing.T) {
 		if n := utf8.RuneCountInString(line); n > tableWidth {
 			t.Errorf("%d columns: %s", n, line)
 		}
+	}
+}
+
+func TestARefusalSaysWhereSnapshotsAreNotKnownAndThatDataIsTouched(t *testing.T) {
+	d := operation.Decision{
+		Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: operation.Reference{Kind: "Namespace", Name: "shop"},
+		Production: operation.Production{Is: true, Because: []string{"volume pv-17, claim shop/data, is production"}},
+		Volumes:    []operation.Volume{{Claim: "shop/data", Name: "pv-17", ReclaimPolicy: "Delete", Production: true, SnapshotsUnknown: true}},
+	}
+	want := `Namespace shop touches production (volume pv-17, claim shop/data, is production): delete refused
+
+  volumes   shop/data (pv-17, Delete), newest snapshot not known`
+	if got, _, _ := strings.Cut(Message(d, Advice{}), "\n  next"); got != want {
+		t.Errorf("message (-want +got):\n%s", cmp.Diff(want, got))
 	}
 }

@@ -26,7 +26,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 			"a namespace with what is in it",
 			operation.Decision{
 				ID: "01D", Verb: operation.Delete, Outcome: operation.OutcomeDeny, Target: target, Actor: operation.Identity{Name: "alice"},
-				Production: operation.Production{Is: true, Target: true, Because: []string{"label env=prod", "3 production Pod would go with it"}},
+				Production: operation.Production{Is: true, Target: true, Because: []string{"label env=prod", "3 production Pods would go with it"}},
 				Dependents: []operation.Dependents{
 					{Kind: "Secret", Via: operation.Contained, Count: 1, Names: []string{"c"}},
 					{Kind: "Pod", Via: operation.Contained, Count: 5, Production: 3, Names: []string{"a", "b"}},
@@ -34,7 +34,7 @@ func TestMessagesReadWellInATerminal(t *testing.T) {
 				Violations: []operation.Violation{violation, warned},
 			},
 			Advice{Help: "ask #platform\n\nor page the on-call"},
-			`Namespace shop is production (label env=prod; 3 production Pod would go with it): delete refused
+			`Namespace shop is production (label env=prod; 3 production Pods would go with it): delete refused
 
   policy    production-delete (high): production must not be deleted
   with it   KIND    VIA        COUNT  PRODUCTION  NAMES

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mollyguard/mollyguard/kube/v1alpha1"
 	"github.com/mollyguard/mollyguard/operation"
 )
 
@@ -26,9 +27,8 @@ type Ownership struct {
 
 const (
 	rbacGroup    = "rbac.authorization.k8s.io"
-	ownGroup     = "mollyguard.dev"
-	ownSuffix    = "." + ownGroup
-	extensions   = "apiextensions.k8s.io"
+	leaseGroup   = "coordination.k8s.io"
+	ownSuffix    = "." + v1alpha1.Group
 	registration = "apiregistration.k8s.io"
 	// helmRecord begins the names of the Secrets that Helm keeps its records in
 	// (helm.sh/helm/v3 pkg/storage): they are Helm's.
@@ -42,17 +42,18 @@ const ownRoles = `mollyguard(-.*)?`
 // ownGroups are the API groups of what Mollyguard is made of. Reports, and whatever
 // else operators put into every namespace, are theirs.
 func ownGroups() []string {
-	return []string{"", "apps", "autoscaling", "batch", "cert-manager.io", "networking.k8s.io", "policy", rbacGroup}
+	return []string{"", "apps", "autoscaling", "batch", "cert-manager.io", leaseGroup, "networking.k8s.io", "policy", rbacGroup}
 }
 
 // ownMade are the resources of which making one in our namespace can take something
 // from Mollyguard: what runs there can have its account, and the others can keep its
-// pods from running or from being reached.
+// pods from running or from being reached, or say what its replicas believe: who leads,
+// and what the floor knows.
 func ownMade() []string {
 	return []string{
 		"pods", "replicationcontrollers", "deployments", "statefulsets", "daemonsets", "replicasets", "jobs", "cronjobs",
 		"secrets", "resourcequotas", "limitranges", "horizontalpodautoscalers", "networkpolicies", "roles", "rolebindings",
-		"apiservices",
+		"apiservices", "floors", "leases",
 	}
 }
 
@@ -81,7 +82,7 @@ func (g generator) ownHook(kind admissionregistrationv1.OperationType) admission
 	if g.Own.Namespace != "" { // objects in no namespace are sent whatever it says
 		hook.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: g.Own.Namespace}}
 	}
-	hook.MatchConditions = []admissionregistrationv1.MatchCondition{g.notControlPlane(), g.notChurn(), condition("own", g.own())}
+	hook.MatchConditions = []admissionregistrationv1.MatchCondition{g.notControlPlane(), g.notChurnButLeases(), condition("own", g.own())}
 	return hook
 }
 
@@ -102,28 +103,20 @@ const (
 func (g generator) own() string {
 	const name = `(oldObject == null ? ` + requestName + ` : oldObject.?metadata.?name.orValue(""))`
 	terms := []string{
-		`(` + requestNamespace + ` == "" && request.resource.group in ["` + extensions + `", "` + registration + `"] && ` + name + `.endsWith("` + ownSuffix + `"))`,
+		`(` + requestNamespace + ` == "" && request.resource.group in ["` + definitionsGroup + `", "` + registration + `"] && ` + name + `.endsWith("` + ownSuffix + `"))`,
 		`(` + requestNamespace + ` == "" && request.resource.group == "` + rbacGroup + `" && ` + matches(name, []string{ownRoles}) + `)`,
-		`(` + requestNamespace + ` == "" && request.resource.group == "` + ownGroup + `" && request.resource.resource == "floors")`,
+		`(` + requestNamespace + ` == "" && request.resource.group == "` + v1alpha1.Group + `" && request.resource.resource == "floors")`,
 	}
 	if g.Own.Namespace != "" {
 		here := strconv.Quote(g.Own.Namespace)
 		terms = append(terms, `((`+requestNamespace+` == `+here+` || request.resource.resource == "namespaces" && `+name+` == `+here+`)`+
-			` && request.resource.group in `+celList(ownGroups())+
+			` && request.resource.group in `+celTexts(ownGroups())+
 			` && !(request.operation == "DELETE" && request.resource.resource == "pods")`+
-			` && !(request.resource.resource == "configmaps" && `+name+` in `+celList(ownNotOurs())+`)`+
+			` && !(request.resource.resource == "configmaps" && `+name+` in `+celTexts(ownNotOurs())+`)`+
 			` && !(request.resource.resource == "secrets" && `+name+`.startsWith("`+helmRecord+`")))`)
 	}
 	others := `request.userInfo.username != ` + strconv.Quote(g.Own.Account)
-	return others + ` && (request.operation != "CREATE" || request.resource.resource in ` + celList(ownMade()) + `) && (` + strings.Join(terms, " || ") + `)`
-}
-
-func celList(texts []string) string {
-	quoted := make([]string, len(texts))
-	for i, text := range texts {
-		quoted[i] = strconv.Quote(text)
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
+	return others + ` && (request.operation != "CREATE" || request.resource.resource in ` + celTexts(ownMade()) + `) && (` + strings.Join(terms, " || ") + `)`
 }
 
 var ownRole = regexp.MustCompile(`^(?:` + ownRoles + `)$`)
@@ -141,11 +134,11 @@ func (o Ownership) has(r *request) bool {
 		return false
 	case r.operation == "CREATE" && (r.subResource != "" || !slices.Contains(ownMade(), what.resource)):
 		return false
-	case r.namespace == "" && (what.group == extensions || what.group == registration):
+	case r.namespace == "" && (what.group == definitionsGroup || what.group == registration):
 		return strings.HasSuffix(name, ownSuffix)
 	case r.namespace == "" && what.group == rbacGroup:
 		return ownRole.MatchString(name)
-	case r.namespace == "" && what.group == ownGroup:
+	case r.namespace == "" && what.group == v1alpha1.Group:
 		return what.resource == "floors"
 	case o.Namespace == "" || r.namespace != o.Namespace && !(isNamespace(r) && name == o.Namespace):
 		return false
@@ -156,7 +149,7 @@ func (o Ownership) has(r *request) bool {
 		!(what.resource == "secrets" && strings.HasPrefix(name, helmRecord))
 }
 
-// isChurn is what notChurn keeps away in every namespace.
+// isChurn is what notChurnButLeases keeps away in every namespace.
 func isChurn(r groupResource) bool {
 	return r.group == "" && (r.resource == "events" || r.resource == "endpoints")
 }
@@ -178,7 +171,7 @@ func (m *mapper) ofOwn(r *request, op *operation.Operation) bool {
 		op.Verb, op.Also, op.Changes = operation.Update, nil, nil
 		changes = []string{"a container added to a running pod of mollyguard"}
 	case r.operation == "UPDATE" && r.subResource == "":
-		changes = differences(r.oldObject.raw, r.object.raw)
+		changes = altered(r)
 	case r.operation == "UPDATE" && (r.subResource == "scale" || r.subResource == "finalize"):
 	case r.operation == "DELETE" && r.subResource == "":
 	default:
@@ -198,6 +191,15 @@ func (m *mapper) ofOwn(r *request, op *operation.Operation) bool {
 	}
 	op.Target.Own, op.Target.Within = true, m.within(r)
 	return true
+}
+
+// altered says what an update changes of what is ours. Annotations of Leases say what
+// replicas counted.
+func altered(r *request) []string {
+	if r.resource.group == leaseGroup {
+		return differences(r.oldObject.raw, r.object.raw, "annotations")
+	}
+	return differences(r.oldObject.raw, r.object.raw)
 }
 
 // made says what a new object in our namespace takes from Mollyguard, if anything.

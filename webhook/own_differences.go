@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"reflect"
@@ -31,21 +30,11 @@ const (
 	replicasPath = "spec.replicas"
 )
 
-// whole reads an object and keeps its text.
-func (s *scanner) whole(o *object) error {
-	start := s.dec.InputOffset() // after the name; a colon follows
-	if err := s.object(o); err != nil {
-		return err
-	}
-	o.raw = bytes.TrimLeft(s.body[start:s.dec.InputOffset()], ": \t\r\n")
-	return nil
-}
-
 // differences names the places where the text of an object differs from another in
 // more than its status and in what the API server keeps of it: its labels and owners
-// are looked at, its annotations are not. It does not tell values, which may be
-// secret. An object that cannot be read differs.
-func differences(before, after []byte) []string {
+// are looked at, and more of its metadata if that is named. It does not tell values,
+// which may be secret. An object that cannot be read differs.
+func differences(before, after []byte, more ...string) []string {
 	old, err := readObject(before)
 	if err != nil {
 		return []string{"the old object cannot be read"}
@@ -59,8 +48,9 @@ func differences(before, after []byte) []string {
 		switch field {
 		case "apiVersion", "kind", "status":
 		case "metadata":
-			d.compare("metadata.labels", child(old[field], "labels"), child(now[field], "labels"))
-			d.compare("metadata.ownerReferences", child(old[field], "ownerReferences"), child(now[field], "ownerReferences"))
+			for _, name := range append([]string{"labels", "ownerReferences"}, more...) {
+				d.compare("metadata."+name, child(old[field], name), child(now[field], name))
+			}
 		default:
 			d.compare(field, old[field], now[field])
 		}

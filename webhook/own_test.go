@@ -154,6 +154,14 @@ func TestWhatIsOursIsSentOnceAndJudged(t *testing.T) {
 		o["metadata"].(map[string]any)["labels"] = labels
 		return o
 	}
+	held := func(by, counts string) map[string]any {
+		o := named("mollyguard", map[string]any{"spec": map[string]any{"holderIdentity": by}})
+		o["metadata"].(map[string]any)["annotations"] = map[string]any{"mollyguard.dev/pace": counts}
+		return o
+	}
+	lease := func(op admission.Operation, old, new map[string]any) call {
+		return in(op, "coordination.k8s.io", "leases", "Lease", "mollyguard", old, new)
+	}
 	ourNamespace := func(op admission.Operation, old, new map[string]any) call {
 		c := cluster(op, "", "namespaces", "Namespace", ownNamespace, old, new)
 		return c
@@ -199,6 +207,11 @@ func TestWhatIsOursIsSentOnceAndJudged(t *testing.T) {
 		{"who approves", cluster(admission.Update, "rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", "mollyguard-approvers", named("mollyguard-approvers", map[string]any{"subjects": []any{}}), named("mollyguard-approvers", map[string]any{"subjects": []any{1}})), "own.update", unprotect("subjects changed")},
 		{"our rights", cluster(admission.Delete, "rbac.authorization.k8s.io", "clusterroles", "ClusterRole", "mollyguard", named("mollyguard", nil), nil), "own.delete", deleted},
 		{"what the floor knows", cluster(admission.Update, "mollyguard.dev", "floors", "Floor", "mollyguard", named("mollyguard", map[string]any{"spec": map[string]any{"complete": true}}), named("mollyguard", map[string]any{"spec": map[string]any{"complete": false}})), "own.update", unprotect("spec.complete changed")},
+		{"a floor made before the server makes it", cluster(admission.Create, "mollyguard.dev", "floors", "Floor", "mollyguard", nil, named("mollyguard", map[string]any{"spec": map[string]any{"complete": true}})), "own.create", unprotect("a new Floor in the name of mollyguard")},
+		{"who leads", lease(admission.Update, held("mollyguard-0", "c"), held("mallory", "c")), "own.update", unprotect("spec.holderIdentity changed")},
+		{"what replicas counted", lease(admission.Update, held("mollyguard-0", "c"), held("mollyguard-0", "d")), "own.update", unprotect("metadata.annotations.mollyguard.dev/pace changed")},
+		{"a Lease made", lease(admission.Create, nil, held("mallory", "c")), "own.create", unprotect("a new Lease where mollyguard runs")},
+		{"a Lease deleted", lease(admission.Delete, held("mollyguard-0", "c"), nil), "own.delete", deleted},
 		{"our namespace", ourNamespace(admission.Delete, named(ownNamespace, nil), nil), "own.delete", judged{Verb: operation.Delete, Own: true}},
 		{"our namespace's labels", func() call {
 			c := ourNamespace(admission.Update, labelled(ownNamespace, map[string]any{"a": "1"}), labelled(ownNamespace, map[string]any{"a": "2"}))
@@ -232,7 +245,7 @@ func TestTheClustersOwnMachineryAndChurnAreNeverOurs(t *testing.T) {
 	for _, c := range []call{
 		{operation: admission.Update, group: "apps", resource: "deployments", kind: "Deployment", user: "system:serviceaccount:kube-system:deployment-controller", old: named("mollyguard", nil), new: named("mollyguard", replicasMap(1))},
 		{operation: admission.Create, resource: "pods", kind: "Pod", user: "system:serviceaccount:kube-system:replicaset-controller", new: named("p", nil)},
-		{operation: admission.Update, group: "coordination.k8s.io", resource: "leases", kind: "Lease", user: "alice", old: named("l", nil), new: named("l", replicasMap(1))},
+		{operation: admission.Update, group: "coordination.k8s.io", resource: "leases", kind: "Lease", user: ours().Account, old: named("l", nil), new: named("l", replicasMap(1))},
 		{operation: admission.Create, resource: "events", kind: "Event", user: "alice", new: named("e", nil)},
 		{operation: admission.Update, resource: "endpoints", kind: "Endpoints", user: "alice", old: named("e", nil), new: named("e", replicasMap(1))},
 	} {

@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mollyguard/mollyguard/operation"
@@ -42,7 +41,7 @@ func unprotects(op *operation.Operation, change string) {
 // Owner implements Lookup. It asks by way of a list, since that is what the server may
 // do of all kinds.
 func (l *ClusterLookup) Owner(ctx context.Context, namespace string, ref ObjectRef) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := forLookup(ctx)
 	defer cancel()
 	version, err := schema.ParseGroupVersion(ref.APIVersion)
 	if err != nil {
@@ -60,9 +59,7 @@ func (l *ClusterLookup) Owner(ctx context.Context, namespace string, ref ObjectR
 	} else if namespace == "" {
 		return false, nil // what is in no namespace cannot be owned by what is in one
 	}
-	found, err := l.fetcher.Resource(mapping.Resource).Namespace(namespace).List(ctx, metav1.ListOptions{
-		FieldSelector: fields.OneTermEqualSelector("metadata.name", ref.Name).String(), Limit: 1,
-	})
+	found, err := l.fetcher.Resource(mapping.Resource).Namespace(namespace).List(ctx, byName(ref.Name))
 	if err != nil {
 		return false, lookupError(err, mapping.Resource.GroupResource())
 	}

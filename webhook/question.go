@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -54,6 +56,13 @@ func (m *mapper) question(r *request) index.Question {
 	return q
 }
 
+// telling are the kinds whose objects say themselves what relations reads.
+var telling = []string{
+	"/services", "policy/poddisruptionbudgets", networkPolicies,
+	"autoscaling/horizontalpodautoscalers", "keda.sh/scaledobjects", "networking.k8s.io/ingresses",
+	"rbac.authorization.k8s.io/rolebindings", "rbac.authorization.k8s.io/clusterrolebindings",
+}
+
 // relations adds to a question what the object says of others, and tells what of that
 // could not be read.
 func (r *request) relations(q *index.Question) (odd []string) {
@@ -79,7 +88,7 @@ func (r *request) relations(q *index.Question) (odd []string) {
 	case "rbac.authorization.k8s.io/rolebindings", "rbac.authorization.k8s.io/clusterrolebindings":
 		role := node{text: was.roleRef, path: "roleRef", faults: was.faults}.pick("kind", "name")
 		q.RoleKind, q.RoleName = role[0].str(), role[1].str()
-		q.Accounts = was.accounts()
+		q.Accounts = was.accounts(cmp.Or(r.oldObject.namespace, r.namespace))
 	}
 	for _, fault := range was.faults.list {
 		odd = append(odd, "what depends on it ("+fault+")")
@@ -126,29 +135,15 @@ func (s side) backends() []string {
 	return slices.Compact(names)
 }
 
-// The groups that all service accounts are in, and those of a namespace
-// (k8s.io/apiserver pkg/authentication/serviceaccount).
-const (
-	allAccounts = "system:serviceaccounts"
-	accountsOf  = "system:serviceaccounts:"
-)
-
-// accounts are the service accounts among the subjects of a binding, as index.Binding
-// has them, sorted.
-func (s side) accounts() []string {
+// accounts are the service accounts among the subjects of a binding in a namespace, as
+// index.Binding has them, sorted.
+func (s side) accounts(namespace string) []string {
 	var list []string
 	node{text: s.subjects, path: "subjects", faults: s.faults}.items(func(subject node) {
 		f := subject.pick("kind", "namespace", "name")
-		kind, namespace, name := f[0].str(), f[1].str(), f[2].str()
-		switch {
-		case kind == "ServiceAccount":
-			list = append(list, namespace+"/"+name)
-		case kind == "User" && strings.HasPrefix(name, serviceAccounts):
-			list = append(list, strings.Replace(strings.TrimPrefix(name, serviceAccounts), ":", "/", 1))
-		case kind == "Group" && name == allAccounts:
-			list = append(list, "*/*")
-		case kind == "Group" && strings.HasPrefix(name, accountsOf):
-			list = append(list, strings.TrimPrefix(name, accountsOf)+"/*")
+		of := rbacv1.Subject{Kind: f[0].str(), Namespace: f[1].str(), Name: f[2].str()}
+		if account := index.AccountOf(of, namespace); account != "" {
+			list = append(list, account)
 		}
 	})
 	slices.Sort(list)

@@ -47,6 +47,9 @@ func TestAQuestionHoldsWhatTheObjectSaysOfOthers(t *testing.T) {
 		{"a binding binds a role to accounts", "rbac.authorization.k8s.io/rolebindings",
 			`{"roleRef":{"kind":"Role","name":"r"},"subjects":[{"kind":"ServiceAccount","namespace":"ns","name":"sa"},{"kind":"User","name":"system:serviceaccount:a:b"},{"kind":"User","name":"alice"},{"kind":"Group","name":"system:serviceaccounts:c"},{"kind":"Group","name":"system:serviceaccounts"},{"kind":"Group","name":"devs"}]}`,
 			index.Question{RoleKind: "Role", RoleName: "r", Accounts: []string{"*/*", "a/b", "c/*", "ns/sa"}}},
+		{"an account without a namespace is in that of its binding", "rbac.authorization.k8s.io/rolebindings",
+			`{"roleRef":{"kind":"Role","name":"r"},"subjects":[{"kind":"ServiceAccount","name":"web"}]}`,
+			index.Question{RoleKind: "Role", RoleName: "r", Accounts: []string{"shop/web"}}},
 		{"another object says nothing", "apps/deployments", specText(`{"selector":{"matchLabels":{"app":"web"}}}`), index.Question{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -51,42 +49,6 @@ type user struct {
 	credential string
 	// presented are break-glass tokens and handles (kubectl --as-user-extra).
 	presented []string
-}
-
-// object is what is kept of a Kubernetes object.
-type object struct {
-	present     bool
-	name        string
-	namespace   string
-	uid         string
-	labels      map[string]string
-	annotations map[string]string
-	// presented is the break-glass annotation's text, which is not among
-	// annotations: it may be a token.
-	presented string
-	// marks are the annotations of knownAnnotations that it has. They are not among
-	// annotations unless those are wanted.
-	marks map[string]string
-	// terminating says that it has a deletionTimestamp.
-	terminating bool
-	// These are the text of the fields as they stand in the body, which must be there
-	// as long as they are read: only a rule for the resource looks into them.
-	finalizers, owners              jsontext.Value
-	spec, status, roleRef, subjects jsontext.Value
-	// values counts the non-empty entries under data and binaryData.
-	values int
-	// odd names fields that could not be read as Kubernetes defines them.
-	odd []string
-	// raw is the whole object, a part of the body: it is read again for the few
-	// objects of which more matters.
-	raw []byte
-}
-
-// note remembers a field that is odd, once.
-func (o *object) note(field string) {
-	if !slices.Contains(o.odd, field) {
-		o.odd = append(o.odd, field)
-	}
 }
 
 // BreakGlassKey is where a break-glass token or handle is presented: an annotation
@@ -156,14 +118,6 @@ func (r *review) check() error {
 	return nil
 }
 
-// scanner reads a review token by token and skips what nobody needs.
-type scanner struct {
-	dec *jsontext.Decoder
-	// body is the text that dec reads.
-	body            []byte
-	withAnnotations bool
-}
-
 func (s *scanner) review(r *review) error {
 	_, err := s.members(func(key string) error {
 		switch key {
@@ -205,9 +159,9 @@ func (s *scanner) request(r *request) (bool, error) {
 		case "options":
 			return s.options(r)
 		case "object":
-			return s.whole(&r.object)
+			return s.object(&r.object)
 		case "oldObject":
-			return s.whole(&r.oldObject)
+			return s.object(&r.oldObject)
 		}
 		return s.skip()
 	})
@@ -275,280 +229,4 @@ func (s *scanner) extra(u *user, key string) error {
 		return s.texts(&u.presented)
 	}
 	return s.skip()
-}
-
-func (s *scanner) object(o *object) error {
-	var err error
-	start := s.dec.InputOffset()
-	defer func() {
-		if o.present {
-			o.raw = bytes.TrimLeft(s.body[start:s.dec.InputOffset()], ": \t\r\n")
-		}
-	}()
-	o.present, err = s.lenientMembers(o, "the object", func(key string) error {
-		switch key {
-		case "metadata":
-			_, err := s.lenientMembers(o, "metadata", func(key string) error { return s.metadata(o, key) })
-			return err
-		case "spec":
-			return s.raw(&o.spec)
-		case "status":
-			return s.raw(&o.status)
-		case "roleRef":
-			return s.raw(&o.roleRef)
-		case "subjects":
-			return s.raw(&o.subjects)
-		case "data", "binaryData":
-			if s.dec.PeekKind() != '{' {
-				return s.skip()
-			}
-			_, err := s.entries(func(string) error {
-				value, err := s.dec.ReadValue()
-				if err == nil && !bytes.Equal(value, []byte(`""`)) && !bytes.Equal(value, []byte("null")) {
-					o.values++
-				}
-				return err
-			})
-			return err
-		}
-		return s.skip()
-	})
-	return err
-}
-
-func (s *scanner) metadata(o *object, key string) error {
-	switch key {
-	case "name":
-		return s.lenientText(o, "metadata.name", &o.name)
-	case "namespace":
-		return s.lenientText(o, "metadata.namespace", &o.namespace)
-	case "uid":
-		return s.lenientText(o, "metadata.uid", &o.uid)
-	case "labels":
-		return s.textMap(o, "metadata.labels", &o.labels)
-	case "annotations":
-		return s.annotations(o)
-	case "finalizers":
-		return s.raw(&o.finalizers)
-	case "ownerReferences":
-		return s.raw(&o.owners)
-	case "deletionTimestamp":
-		o.terminating = s.dec.PeekKind() != 'n'
-	}
-	return s.skip()
-}
-
-// raw keeps the text of a value where it is. The decoder reads a bytes.Buffer in
-// place and changes nothing in it.
-func (s *scanner) raw(to *jsontext.Value) error {
-	value, err := s.dec.ReadValue()
-	if err == nil {
-		*to = value
-	}
-	return err
-}
-
-// members reads an object and hands each key to fn, which reads the value. It
-// reports whether there was an object; null counts as none. A key that is there
-// twice is an error: which of them counts is anybody's guess.
-func (s *scanner) members(fn func(key string) error) (bool, error) {
-	var seen names
-	return s.entries(func(key string) error {
-		if !seen.add(key) {
-			return fmt.Errorf("the name at %q is there twice", s.dec.StackPointer())
-		}
-		return fn(key)
-	})
-}
-
-// member is members for an object of which only one member is wanted.
-func (s *scanner) member(name string, fn func() error) error {
-	_, err := s.members(func(key string) error {
-		if key == name {
-			return fn()
-		}
-		return s.skip()
-	})
-	return err
-}
-
-// entries is members for objects with keys that nobody looks at.
-func (s *scanner) entries(fn func(key string) error) (bool, error) {
-	token, err := s.dec.ReadToken()
-	if err != nil {
-		return false, err
-	}
-	switch token.Kind() {
-	case 'n':
-		return false, nil
-	case '{':
-	default:
-		return false, fmt.Errorf("expected an object at %q, found %v", s.dec.StackPointer(), token.Kind())
-	}
-	for s.dec.PeekKind() != '}' {
-		name, err := s.dec.ReadValue()
-		if err != nil {
-			return true, err
-		}
-		key, err := unquoted(name)
-		if err != nil {
-			return true, err
-		}
-		if err := fn(key); err != nil {
-			return true, err
-		}
-	}
-	_, err = s.dec.ReadToken()
-	return true, err
-}
-
-// skip passes over a value. The whole text is in memory, so reading it is free
-// and quicker than walking its tokens.
-func (s *scanner) skip() error {
-	_, err := s.dec.ReadValue()
-	return err
-}
-
-// names is a set of strings that is small almost always.
-type names struct {
-	few  []string
-	many map[string]bool
-}
-
-const (
-	// fewNames is where looking through a list becomes slower than a map.
-	fewNames = 24
-	// maxNames is how many names of one object are remembered and how many labels
-	// are kept. Kubernetes' own limits end far below (256 KiB of annotations); a
-	// review of 12 MiB could hold a million.
-	maxNames = 10_000
-	// maxText is the longest name, user or uid that is read.
-	maxText = 64 << 10
-	// maxValue is the longest label or annotation: Kubernetes lets all annotations
-	// of an object together have 256 KiB, which JSON may double.
-	maxValue = 512 << 10
-)
-
-// add reports whether a name is new.
-func (n *names) add(name string) bool {
-	if n.many != nil {
-		again := n.many[name]
-		if len(n.many) < maxNames {
-			n.many[name] = true
-		}
-		return !again
-	}
-	if slices.Contains(n.few, name) {
-		return false
-	}
-	n.few = append(n.few, name)
-	if len(n.few) > fewNames {
-		n.many = map[string]bool{}
-		for _, name := range n.few {
-			n.many[name] = true
-		}
-	}
-	return true
-}
-
-func unquoted(value jsontext.Value) (string, error) {
-	if len(value) >= 2 && bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1]), nil
-	}
-	text, err := jsontext.AppendUnquote(nil, value)
-	return string(text), err
-}
-
-// lenientMembers is members for what a user of the cluster wrote: another type
-// is noted, not an error, so that the policies can judge it.
-func (s *scanner) lenientMembers(o *object, what string, fn func(key string) error) (bool, error) {
-	if kind := s.dec.PeekKind(); kind != '{' && kind != 'n' && kind != 0 {
-		o.note(what)
-		return false, s.skip()
-	}
-	return s.members(fn)
-}
-
-func (s *scanner) text(to *string) error { return s.textWithin(to, maxText) }
-
-func (s *scanner) textWithin(to *string, limit int) error {
-	value, err := s.dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	switch value.Kind() {
-	case 'n':
-		return nil
-	case '"':
-		if len(value) > limit {
-			return fmt.Errorf("the text at %q is longer than %d KiB", s.dec.StackPointer(), limit>>10)
-		}
-		*to, err = unquoted(value)
-		return err
-	}
-	return fmt.Errorf("expected a string at %q, found %v", s.dec.StackPointer(), value.Kind())
-}
-
-func (s *scanner) lenientText(o *object, what string, to *string) error {
-	if kind := s.dec.PeekKind(); kind != '"' && kind != 'n' && kind != 0 {
-		o.note(what)
-		return s.skip()
-	}
-	return s.textWithin(to, maxValue)
-}
-
-func (s *scanner) boolean(to *bool) error {
-	token, err := s.dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	switch token.Kind() {
-	case 'n':
-		return nil
-	case 't', 'f':
-		*to = token.Bool()
-		return nil
-	}
-	return fmt.Errorf("expected true or false at %q, found %v", s.dec.StackPointer(), token.Kind())
-}
-
-func (s *scanner) texts(to *[]string) error {
-	token, err := s.dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	switch token.Kind() {
-	case 'n':
-		return nil
-	case '[':
-	default:
-		return fmt.Errorf("expected a list at %q, found %v", s.dec.StackPointer(), token.Kind())
-	}
-	for s.dec.PeekKind() != ']' {
-		var text string
-		if err := s.text(&text); err != nil {
-			return err
-		}
-		*to = append(*to, text)
-	}
-	_, err = s.dec.ReadToken()
-	return err
-}
-
-func (s *scanner) textMap(o *object, what string, to *map[string]string) error {
-	entries := map[string]string{}
-	present, err := s.lenientMembers(o, what, func(key string) error {
-		var text string
-		err := s.lenientText(o, what, &text)
-		if len(entries) < maxNames {
-			entries[key] = text
-		} else {
-			o.note(what + " beyond the first " + strconv.Itoa(maxNames))
-		}
-		return err
-	})
-	if present {
-		*to = entries
-	}
-	return err
 }

@@ -7,8 +7,10 @@
 // labels of the namespace, and of the object behind a scale or an eviction. What
 // cannot be learnt is named in the operation; unknown counts as production.
 //
-// The package also generates the ValidatingWebhookConfiguration that makes the
-// API server call, and keeps it as it should be.
+// The package also generates what is put into the API server, and keeps it as it should
+// be: the webhook configurations that make it call, validating and, for deletions where
+// there is a floor, mutating; and the floor, admission policies by which it refuses when
+// nobody answers.
 package webhook
 
 import (
@@ -45,6 +47,8 @@ type Lookup interface {
 	// Owner says whether the owner that an object in a namespace names is there and
 	// stays. An error means that it is not known.
 	Owner(ctx context.Context, namespace string, ref ObjectRef) (stays bool, err error)
+	// Whole returns an object as JSON. An error means that it is not known.
+	Whole(ctx context.Context, key ObjectKey) ([]byte, error)
 }
 
 // ObjectKey names an object by its resource.
@@ -249,6 +253,9 @@ func (r *Reviewer) complete(ctx context.Context, op *operation.Operation, need n
 			op.Presented = append(op.Presented, presented([]string{meta.Annotations[BreakGlassKey]})...)
 			target.UID, target.Kind = cmp.Or(meta.UID, target.UID), cmp.Or(meta.Kind, target.Kind)
 			target.Controlled = meta.Controlled
+		}
+		if len(need.brings) > 0 {
+			r.mapper.bound(op, need.brings, err == nil)
 		}
 	}
 	r.lookForOwners(ctx, op, need.owners)

@@ -47,12 +47,13 @@ var (
 	endedConditions = []string{"Complete", "Failed"}
 )
 
-// endings make an object look as if it had ended, which may be deleted then. The
-// kubelet and the Job controller say so of what has; people have no business to.
+// endings make an object look as if it had ended, which may be deleted then. Kubelets
+// and the control plane say so of pods, and nobody else. Of Jobs, tools that run them
+// elsewhere do (spec.managedBy); people have no business to.
 var endings = []weakening{
 	{
 		name: "a pod is said to have ended", verb: operation.Unprotect, resources: []string{podResource}, through: []string{"status"}, meta: true,
-		filter: func(g generator) string { return allOf(g.byHand(), losesMeta(runs)) },
+		filter: func(generator) string { return losesMeta(runs) },
 		judge:  judgeEnding,
 	},
 	{
@@ -64,8 +65,12 @@ var endings = []weakening{
 
 func judgeEnding(u *update) {
 	resource := u.request.resource
-	if u.byHand() && !resource.ended(u.was.object) && resource.ended(u.is.object) {
-		u.says("its status says that it has ended, by hand: what has ended may be deleted")
+	business := !u.byHand()
+	if resource.full() == podResource {
+		business = u.byControlPlane()
+	}
+	if !business && !resource.ended(u.was.object) && resource.ended(u.is.object) {
+		u.says("its status says that it has ended, which is not for this user to say: what has ended may be deleted")
 	}
 }
 

@@ -18,7 +18,7 @@ func conditionText(kind, status string) string {
 
 // endingTable is about what is said to have ended, which may be deleted then.
 func endingTable() []weakeningTest {
-	const said = "unprotect: its status says that it has ended, by hand: what has ended may be deleted"
+	const said = "unprotect: its status says that it has ended, which is not for this user to say: what has ended may be deleted"
 	running := statusText(`{"phase":"Running"}`)
 	succeeded, failed := statusText(`{"phase":"Succeeded"}`), statusText(`{"phase":"Failed"}`)
 	pod := func(old, new string) weakeningCase { return updated("/pods", "Pod", old, new).at("status") }
@@ -28,7 +28,9 @@ func endingTable() []weakeningTest {
 		{name: "a running pod said to have failed", weakeningCase: pod(running, failed), want: said},
 		{name: "a pod without a status said to have failed", weakeningCase: pod(`{}`, failed), want: said},
 		{name: "a running pod said to have succeeded by an agent", weakeningCase: pod(running, succeeded).by(agentUser), want: said},
-		{name: "a running pod said to have succeeded by an operator", weakeningCase: pod(running, succeeded).by(operatorUser), want: "update"},
+		{name: "a running pod said to have succeeded by an operator", weakeningCase: pod(running, succeeded).by(operatorUser), want: said},
+		{name: "a running pod said to have succeeded by its kubelet", weakeningCase: pod(running, succeeded).by(controlPlaneUser), want: "update"},
+		{name: "a pod that has ended said to have ended by an operator", weakeningCase: pod(failed, succeeded).by(operatorUser), want: "update"},
 		{name: "a pod said to run", weakeningCase: pod(statusText(`{"phase":"Pending"}`), running), want: "update"},
 		{name: "a pod of which nothing is known any more", weakeningCase: pod(running, statusText(`{"phase":"Unknown"}`)), want: "update"},
 		{name: "a pod that has ended said to have ended in another way", weakeningCase: pod(failed, succeeded), want: "update"},

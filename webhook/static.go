@@ -53,7 +53,7 @@ type StaticOptions struct {
 func StaticFloor(opts StaticOptions) []FloorPolicy {
 	s := static{floor{opts.FloorOptions}, opts.BypassGroup}
 	var list []FloorPolicy
-	if validations := s.validations(); len(validations) > 0 {
+	if validations := s.stated(staticMessage); len(validations) > 0 {
 		list = append(list, s.policy(opts.Name+floorSuffix, admissionregistrationv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: constraints(
 				floorRule(admissionregistrationv1.Delete, "*", "*"),
@@ -126,20 +126,6 @@ func (s static) nextStep() string {
 	return "A file of this API server refuses it to " + whom + ", whatever was granted: ask the owners of mollyguard on this cluster"
 }
 
-func (s static) validations() []admissionregistrationv1.Validation {
-	var list []admissionregistrationv1.Validation
-	add := func(policy, concerns, text string) {
-		if v := s.validation(policy, concerns, text); v != nil {
-			v.Message = staticMessage
-			list = append(list, *v)
-		}
-	}
-	add(policyGuard, onDelete+" && variables.own", `" is part of mollyguard, which guards production with it: delete refused. "`)
-	add(policyDelete, onDelete+` && variables.because != "" && !`+hasEnded(), `" is production (" + variables.because + "): delete refused. "`)
-	add(policyUnprotect, "!("+onDelete+") && "+s.strips(), `" is production (" + variables.because + "), and would have no label any more that says so: unprotect refused. "`)
-	return list
-}
-
 // keptResources are the kinds of what the server keeps.
 func keptResources() []string {
 	return []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings"}
@@ -151,7 +137,7 @@ func keptResources() []string {
 func (s static) kept() *admissionregistrationv1.Validation {
 	names := append([]string{s.Name}, FloorNames(s.Name)...)
 	changed := `object == null || oldObject == null || object.?spec != oldObject.?spec || object.?webhooks != oldObject.?webhooks`
-	v := s.validation(policyGuard, `variables.name in `+celList(names)+` && (`+onDelete+` || `+changed+`)`,
+	v := s.validation(policyGuard, `variables.name in `+celTexts(names)+` && (`+onDelete+` || `+changed+`)`,
 		`" is part of mollyguard, which guards production with it: " + (`+onDelete+` ? "delete" : "change") + " refused. "`)
 	if v != nil {
 		v.Message = keptMessage

@@ -42,7 +42,7 @@ var (
 // weakenings is all that an update is looked through for, apart from production
 // labels (mapper.labelsLost) and emptied data.
 func weakenings() []weakening {
-	return slices.Concat(scalings, protections, references, storage, traffic, definitions, endings)
+	return slices.Concat(scalings, protections, references, storage, traffic, definitions, apis, exemptions, endings)
 }
 
 // update is an update under judgement.
@@ -100,6 +100,12 @@ func (u *update) judged(w weakening) (operation.Verb, []string) {
 		return w.verb, u.changes
 	}
 	return operation.Unknown, append(u.changes, said...)
+}
+
+// byControlPlane reports whether the cluster's own machinery acts, which is not sent
+// either.
+func (u *update) byControlPlane() bool {
+	return u.mapper.actorKind(u.request.user.name) == operation.Controller
 }
 
 // byHand reports whether a person acts, or an agent: not a controller or operator,

@@ -148,6 +148,7 @@ func TestWhatIsLargeIsSentAndNotComputed(t *testing.T) {
 		updated("apps/daemonsets", "DaemonSet", specText(`{"template":{"spec":{"nodeSelector":`+pairs(n)+`}}}`), specText(`{"template":{"spec":{"nodeSelector":`+pairs(n+1)+`}}}`)),
 		updated("apiextensions.k8s.io/customresourcedefinitions", "CustomResourceDefinition",
 			specText(`{"versions":`+list(n, `{"name":"v%d","served":true,"storage":false}`)+`}`), specText(`{"versions":`+list(n+1, `{"name":"v%d","served":true,"storage":false}`)+`}`)),
+		updated("apiextensions.k8s.io/customresourcedefinitions", "CustomResourceDefinition", schemaText(pairs(n)), schemaText(pairs(n+1))),
 		updated("/services", "Service", specText(`{"selector":`+pairs(n)+`}`), specText(`{"selector":`+pairs(n+1)+`}`)),
 		updated("apps/deployments", "Deployment", finalizedText(true, list(n, `"a/f%d"`)), finalizedText(true, list(n+1, `"a/f%d"`))),
 		updated("apps/deployments", "Deployment", ownedText(ownerA), `{"metadata":{"ownerReferences":`+list(n, `{"apiVersion":"v1","kind":"ConfigMap","name":"a","uid":"%d"}`)+`}}`),

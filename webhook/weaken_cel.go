@@ -146,7 +146,7 @@ func (g generator) weakenedBy(through string) []string {
 // finalized are sent by the hook for namespaces.
 func (g generator) labels() admissionregistrationv1.ValidatingWebhook {
 	hook := g.hook("labels", admissionregistrationv1.Update, "*/status", admissionregistrationv1.AllScopes, g.FailProtected)
-	hook.Rules[0].Resources = []string{"*/status", "*/approval", "pods/resize", "pods/ephemeralcontainers"}
+	hook.Rules[0].Resources = []string{"*/status", "pods/resize", "pods/ephemeralcontainers"}
 	terms := append(g.strips(), g.weakenedBy("status")...)
 	hook.MatchConditions = []admissionregistrationv1.MatchCondition{
 		g.notControlPlane(), g.notChurn(), g.notOwn(), g.costly("weakens", strings.Join(terms, " || ")),

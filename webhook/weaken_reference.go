@@ -65,7 +65,7 @@ func judgeFinalizers(u *update) {
 	if len(before) == 0 {
 		return
 	}
-	controlPlane := u.mapper.actorKind(u.request.user.name) == operation.Controller
+	controlPlane := u.byControlPlane()
 	after := map[string]bool{}
 	for _, finalizer := range u.is.metadata("finalizers").texts() {
 		after[finalizer] = true
@@ -89,7 +89,8 @@ func judgeFinalizers(u *update) {
 const maxOwners = 8
 
 // judgeOwners judges what a person does. Operators add owners all day; whether theirs
-// are there has to be looked up (needs.owners).
+// are there has to be looked up (needs.owners). An owner that goes unasked is nobody's to
+// add but the control plane's.
 func judgeOwners(u *update) {
 	owners := u.ownersAdded()
 	if len(owners) > maxOwners {
@@ -100,11 +101,9 @@ func judgeOwners(u *update) {
 		before[was.UID] = was
 	}
 	u.judgeAdoption(before)
+	u.judgeAdded(owners)
 	if !u.byHand() {
 		return
-	}
-	for _, added := range owners {
-		u.says("owner reference to %s %s added: the garbage collector deletes it once that is not there", clipped(added.Kind), clipped(added.Name))
 	}
 	for _, is := range u.is.owned() {
 		was := before[is.UID]
@@ -117,13 +116,27 @@ func judgeOwners(u *update) {
 	}
 }
 
+func (u *update) judgeAdded(owners []ObjectRef) {
+	if u.byControlPlane() {
+		return
+	}
+	for _, added := range owners {
+		kind, name := clipped(added.Kind), clipped(added.Name)
+		if why := added.goesUnasked(); why != "" {
+			u.says("owner reference to %s %s added, %s: the garbage collector would take it along", kind, name, why)
+		} else if u.byHand() {
+			u.says("owner reference to %s %s added: the garbage collector deletes it once that is not there", kind, name)
+		}
+	}
+}
+
 // adopted are the kinds that service accounts may delete if a controller owns them. The
 // control plane adopts them, and others make them with their owner.
 var adopted = []string{podResource, "apps/replicasets"}
 
 // judgeAdoption judges a controller that is named afterwards: what has one is let go.
 func (u *update) judgeAdoption(before map[string]owner) {
-	if !slices.Contains(adopted, u.request.resource.full()) || u.mapper.actorKind(u.request.user.name) == operation.Controller {
+	if !slices.Contains(adopted, u.request.resource.full()) || u.byControlPlane() {
 		return
 	}
 	for _, is := range u.is.owned() {

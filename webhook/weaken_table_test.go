@@ -35,11 +35,13 @@ const (
 	ownerB       = `{"apiVersion":"v1","kind":"ConfigMap","name":"b","uid":"2"}`
 	ownerHolding = `{"apiVersion":"v1","kind":"ConfigMap","name":"a","uid":"1","controller":true,"blockOwnerDeletion":true}`
 	agentUser    = "system:serviceaccount:agents:claude"
+	// controlPlaneUser is let through.
+	controlPlaneUser = "system:serviceaccount:kube-system:some-controller"
 )
 
 func weakeningTable() []weakeningTest {
 	var all []weakeningTest
-	for _, list := range [][]weakeningTest{scalingTable(), protectionTable(), referenceTable(), storageTable(), trafficTable(), definitionTable(), endingTable()} {
+	for _, list := range [][]weakeningTest{scalingTable(), protectionTable(), referenceTable(), storageTable(), trafficTable(), definitionTable(), schemaTable(), apiTable(), exemptionTable(), goingOwnerTable(), endingTable()} {
 		all = append(all, list...)
 	}
 	return all

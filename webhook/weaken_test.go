@@ -130,9 +130,9 @@ const (
 	widgets = "example.com/widgets"
 )
 
-// TestWeakenings names each weakening with what it looks like and what comes near it.
+// TestEachWeakeningIsSeenAndWhatComesNearItIsNot names each weakening with what it looks like and what comes near it.
 // sent says that the API server's filter lets it through although it weakens nothing.
-func TestWeakenings(t *testing.T) {
+func TestEachWeakeningIsSeenAndWhatComesNearItIsNot(t *testing.T) {
 	opts := defaultOptions(t)
 	opts.WholeCluster = true
 	opts.Agents = []string{"system:serviceaccount:agents:.*"}

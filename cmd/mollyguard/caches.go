@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mollyguard/mollyguard/pause"
 	"github.com/mollyguard/mollyguard/webhook"
 )
 
@@ -48,7 +49,7 @@ func informerFor(ctx context.Context, caches cache.Cache, object client.Object, 
 			return informer
 		}
 		log.Error("objects cannot be watched, trying again", "error", err)
-		pause(ctx, cacheRetry)
+		_ = pause.For(ctx, cacheRetry) // the loop looks whether ctx ended
 	}
 	return nil
 }

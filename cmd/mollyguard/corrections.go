@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxCorrections is how many corrections wait to be told: the keeper makes eight of
+	// maxCorrections is how many corrections wait to be told: the keeper makes nine of
 	// each of seven objects at once, and then one every other second.
 	maxCorrections = 64
 	// correctionTimeout bounds one decision and what is told of it.
@@ -38,9 +38,9 @@ func newCorrections(cluster string, now func() time.Time, log *slog.Logger) *cor
 }
 
 // corrected is what the keeper calls. It never holds it up: putting right comes first.
-// What this server finds when it starts may have been an upgrade, and is not told.
+// What an installation or an upgrade leaves to put right is not told.
 func (c *corrections) corrected(_ context.Context, found webhook.Correction) {
-	if found.AtStart {
+	if found.Upgrade {
 		return
 	}
 	select {

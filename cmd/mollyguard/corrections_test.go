@@ -45,10 +45,10 @@ func judged(t *testing.T, c config.Configuration, tell func(context.Context, ope
 
 func TestACorrectionIsToldAsSomethingDoneToMollyguardItself(t *testing.T) {
 	people, book := openTestAlerting(t)
-	atStart := changedByKubectl()
-	atStart.AtStart = true
-	if d := judged(t, controlled("l"), people.tell, atStart); len(d) > 0 || len(queued(t, book)) > 0 {
-		t.Errorf("told of what was found at the start: %v", d)
+	upgrade := changedByKubectl()
+	upgrade.Upgrade = true
+	if d := judged(t, controlled("l"), people.tell, upgrade); len(d) > 0 || len(queued(t, book)) > 0 {
+		t.Errorf("told of an upgrade: %v", d)
 	}
 
 	deleted := webhook.Correction{Kind: "Floor", Name: "mollyguard", By: webhook.ByUnknown, What: webhook.CorrectedDeletion}

@@ -12,6 +12,7 @@ import (
 	"github.com/mollyguard/mollyguard/alert"
 	"github.com/mollyguard/mollyguard/auditlog"
 	"github.com/mollyguard/mollyguard/ledger"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 // entryLetter begins the ids of entries that could not be read.
@@ -109,7 +110,7 @@ const (
 
 // unread waits until entries are judged, and returns those that are not.
 func (d deadLetters) unread(ctx context.Context, keys []string) ([]alert.DeadLetter, error) {
-	for deadline := time.Now().Add(judgePatience); ; pause(ctx, judgeInterval) {
+	for deadline := time.Now().Add(judgePatience); ; _ = pause.For(ctx, judgeInterval) { // the ledger looks whether ctx ended
 		err := d.ledger.View(ctx, func(tx *ledger.Tx) error {
 			keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return tx.Get(ledger.TableUndecoded, key) == nil })
 			return nil

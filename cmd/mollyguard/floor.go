@@ -12,6 +12,7 @@ import (
 	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/kube/v1alpha1"
+	"github.com/mollyguard/mollyguard/pause"
 	"github.com/mollyguard/mollyguard/webhook"
 )
 
@@ -43,7 +44,7 @@ func (env *surroundings) hasFloors(ctx context.Context, log *slog.Logger) bool {
 			return false
 		}
 		log.Error("the API server does not say whether it has the kind Floor, asking again", "error", err)
-		pause(ctx, cacheRetry)
+		_ = pause.For(ctx, cacheRetry) // the loop looks whether ctx ended
 	}
 	return false
 }
@@ -98,19 +99,30 @@ func (env *surroundings) watchGrants(ctx context.Context, changed chan<- struct{
 	return group.Wait()
 }
 
-// knownAs asks the API server who this server is to it, until it says so. It returns
-// nothing when ctx ends.
-func knownAs(ctx context.Context, clients kubernetes.Interface, log *slog.Logger) string {
+// selfPatience is how long a server asks who it is before it goes on without the answer,
+// which comes within milliseconds unless it is refused.
+const selfPatience = 10 * time.Second
+
+// knownAs asks the API server who this server is to it, for a while. If it does not say,
+// who this server should be counts.
+func knownAs(ctx context.Context, clients kubernetes.Interface, should string, log *slog.Logger) string {
+	patient, cancel := context.WithTimeout(ctx, selfPatience)
+	defer cancel()
 	ask := ownName(clients)
-	for ctx.Err() == nil {
-		self, err := ask(ctx)
+	for {
+		self, err := ask(patient)
 		if err == nil {
 			return self.Name
 		}
-		if ctx.Err() == nil {
+		if patient.Err() == nil {
 			log.Error("the API server does not say who this server is, asking again", "error", err)
 		}
-		pause(ctx, cacheRetry)
+		if pause.For(patient, cacheRetry) != nil {
+			break
+		}
 	}
-	return ""
+	if ctx.Err() == nil {
+		log.Error("the API server does not say who this server is: going on as who it should be", "user", should)
+	}
+	return should
 }

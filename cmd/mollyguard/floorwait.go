@@ -15,6 +15,7 @@ import (
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/kube/v1alpha1"
 	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/pause"
 	"github.com/mollyguard/mollyguard/webhook"
 )
 
@@ -66,7 +67,7 @@ func (env *surroundings) floorWait(c config.Configuration, log *slog.Logger) (fu
 func (w *floorWait) Decide(ctx context.Context, op operation.Operation) operation.Decision {
 	d := w.Decider.Decide(ctx, op)
 	// What is tried as a dry run uses nothing up, so the floor does not learn of it.
-	if d.Grant == "" || d.Refused() || op.DryRun || !slices.ContainsFunc(op.Verbs(), floored) {
+	if d.Grant == "" || d.Refused() || op.DryRun || !slices.ContainsFunc(op.Verbs(), webhook.FloorJudges) {
 		return d
 	}
 	if err := w.wait(ctx, d.Grant, op.Target.Ref, op.Target.Within); err != nil {
@@ -74,9 +75,6 @@ func (w *floorWait) Decide(ctx context.Context, op operation.Operation) operatio
 	}
 	return d
 }
-
-// floored reports whether the floor refuses a verb.
-func floored(v operation.Verb) bool { return v == operation.Delete || v == operation.Unprotect }
 
 // wait returns nil once the floor knows of a grant for one of the objects, or where there
 // is no floor.
@@ -103,11 +101,11 @@ func (w *floorWait) wait(ctx context.Context, grant string, refs ...string) erro
 		case knows && look == 0:
 			return nil
 		case knows:
-			pause(ctx, floorSeen)
+			_ = pause.For(ctx, floorSeen) // the floor knows either way
 			return nil
 		}
-		if pause(ctx, floorPoll); ctx.Err() != nil {
-			return fmt.Errorf("wait for the floor to learn of it: %w", ctx.Err())
+		if err := pause.For(ctx, floorPoll); err != nil {
+			return fmt.Errorf("wait for the floor to learn of it: %w", err)
 		}
 	}
 }

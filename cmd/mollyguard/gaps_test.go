@@ -28,7 +28,7 @@ func TestWhateverTouchesProductionBreaksAPolicy(t *testing.T) {
 		"apiextensions.k8s.io/customresourcedefinitions", "apiregistration.k8s.io/apiservices", "sql.cnrm.cloud.google.com/sqlinstances",
 		"serving.knative.dev/services", "example.com/things", "/",
 	}
-	ways := append([]string{"the target", "something unknown", ownWay}, operation.Via("").Values()...)
+	ways := append([]string{"the target", "something unknown", ownWay, dataWay}, operation.Via("").Values()...)
 	for _, verb := range operation.Verb("").Values() {
 		if verb == string(operation.Update) || verb == string(operation.Forget) { // Terraform's; nothing judges plans yet
 			continue
@@ -67,6 +67,9 @@ func TestWhateverTouchesProductionBreaksAPolicy(t *testing.T) {
 // enough to upgrade it.
 const ownWay = "being mollyguard's own"
 
+// dataWay is to take a volume of production along, and nothing else of production.
+const dataWay = "its data"
+
 // of reports whether a policy speaks for a target, where it is only by others that
 // production is touched.
 func of(way string) func(policy string) bool {
@@ -93,6 +96,8 @@ func touching(verb operation.Verb, resource, way, change string) operation.Opera
 		op.Target.Own = true
 	case "something unknown":
 		op.Unknown = []string{"its labels"}
+	case dataWay:
+		op.Volumes = []operation.Volume{{Claim: "shop/data", Name: "pv-1", Production: true}}
 	default:
 		op.Dependents = []operation.Dependents{{Kind: "Pod", Via: operation.Via(way), Count: 2, Production: 1, Names: []string{"a"}}}
 	}

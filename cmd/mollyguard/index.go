@@ -1,10 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -19,20 +18,6 @@ import (
 // it reads the cluster: 100,000 objects take some ten seconds. After that it is better
 // than none: what it does not know yet counts as production.
 const indexPatience = time.Minute
-
-// gcPercent is the garbage collector's GOGC while there is an index: what lives on the heap
-// is then some 38 MiB for 100,000 objects, and Go's 100 would let as much garbage lie
-// beside it. 50 makes the process 25 MiB smaller at all times, for about a tenth of the
-// CPU when thousands of reviews come in a second (docs/benchmarks.md). What is less than
-// 50 costs more and saves little.
-const gcPercent = 50
-
-// saveMemory sets gcPercent, unless the environment has said what GOGC is.
-func saveMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-}
 
 // openIndex begins to know what is in the cluster, unless that is switched off.
 func (env *surroundings) openIndex(c config.Configuration, log *slog.Logger, registerer prometheus.Registerer) error {
@@ -53,9 +38,8 @@ func (env *surroundings) openIndex(c config.Configuration, log *slog.Logger, reg
 	if err != nil {
 		return fmt.Errorf("watch the cluster: %w", err)
 	}
-	saveMemory()
 	env.index, env.parents = known, known
-	env.run = append(env.run, feed.Run)
+	env.run = append(env.run, feed.Run, func(ctx context.Context) error { return saveMemory(ctx, known.Synced) })
 	return nil
 }
 

@@ -95,8 +95,14 @@ func (k *keeping) desired() webhook.Desired {
 	if all.Mutating == nil {
 		return webhook.Desired{Groups: [][]client.Object{{all.Validating}}, Unwanted: webhook.WithoutFloor(options.Name)}
 	}
+	options.Floor = false
+	alone := webhook.Configuration(options).Validating
+	options.Floor = true
+	if k.self == "" { // no floor can be made without a name for whom to let through
+		return webhook.Desired{Groups: [][]client.Object{{alone}}}
+	}
 	// A hook for deletions must be in its new place before it goes from the old one.
-	d := webhook.Desired{Groups: [][]client.Object{{all.Mutating, all.Validating}}}
+	d := webhook.Desired{Groups: [][]client.Object{{all.Mutating, all.Validating}}, Fallback: []client.Object{alone}}
 	spec := k.content.Spec()
 	if spec == nil { // it could not be read: what is there stays
 		return d
@@ -125,7 +131,10 @@ func (k *keeping) run(ctx context.Context, ready func() bool) error {
 		}
 	}
 	if k.content != nil {
-		k.floor, k.self = k.env.hasFloors(ctx, k.log), knownAs(ctx, k.env.cluster.clients, k.log)
+		k.floor, k.self = k.env.hasFloors(ctx, k.log), knownAs(ctx, k.env.cluster.clients, ownership(k.c).Account, k.log)
+		if k.floor && k.self == "" && ctx.Err() == nil {
+			k.log.Error("the floor stays as it is: it would refuse what this server writes, since nobody says who it is")
+		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if k.floor {

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -14,14 +11,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/certs"
 	"github.com/mollyguard/mollyguard/config"
-	"github.com/mollyguard/mollyguard/ledger"
+	"github.com/mollyguard/mollyguard/pause"
 	"github.com/mollyguard/mollyguard/webhook"
 )
 
@@ -45,9 +40,10 @@ func newServe(s streams) *cobra.Command {
 		Long: `Serve the admission webhook: in a pod of the cluster, outside it with
 --kubeconfig, or without any cluster.
 
-With a cluster, the server applies its ValidatingWebhookConfiguration and puts it
-right whenever it is changed. Decision records go to standard output or the file
-that decisionLog.path names, everything else to standard error.`,
+With a cluster, the server applies its webhook configurations and the floor, admission
+policies that refuse when no server answers, and puts them right whenever they are
+changed. Decision records go to standard output or the file that decisionLog.path
+names, everything else to standard error.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.noCluster && o.kubeconfig != "" {
@@ -133,31 +129,11 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	}
 	defer h.close(&err)
 	ready := &readiness{checks: h.checks(env)}
-	servers := []listening{{"status", ports.status, statusServer(ready, registry, log)}}
-	if ports.admission != nil {
-		admission, err := admissionServer(admissionHandlers(c, env, h.assembly, h.desk, log, registry), env.certificates, c.Server.ClientCA, log)
-		if err != nil {
-			return err
-		}
-		servers = append(servers, listening{"admission", ports.admission, admission})
-	}
-	people, err := h.desk.handler(c, env, h.assembly, books.recent, log, registry)
+	servers, err := (&serving{c: c, env: env, books: books, ports: ports, house: h, log: log, registry: registry}).servers(ctx, ready)
 	if err != nil {
 		return err
 	}
-	if people != nil && env.certificates != nil {
-		if ports.people, err = listen(ctx, "api.address", c.API.Address); err != nil {
-			return err
-		}
-		servers = append(servers, listening{"api", ports.people, apiServer(people, env.certificates, log)})
-	}
 	tasks := append(h.tasks(c, env), env.leading(c, log))
-	if ports.control, err = openControl(ctx, c); err != nil {
-		return err
-	}
-	if ports.control != nil {
-		servers = append(servers, listening{"control", ports.control, controlServer(books.ledger, h, log)})
-	}
 	if strings.TrimSpace(c.Help) == "" {
 		log.Warn("help is empty: a refusal tells nobody whom to ask, set it in the configuration")
 	}
@@ -171,131 +147,8 @@ func serve(ctx context.Context, s streams, c config.Configuration, o serveOption
 	return runUntil(ctx, servers, tasks, func(ctx context.Context) {
 		ready.stop()
 		log.Info("stopping", "delay", c.Server.ShutdownDelay.String())
-		pause(ctx, *c.Server.ShutdownDelay)
+		_ = pause.For(ctx, *c.Server.ShutdownDelay) // it stops either way
 	})
-}
-
-// listening is one server at its port.
-type listening struct {
-	name     string
-	listener net.Listener
-	server   *http.Server
-}
-
-// runUntil serves and runs tasks until ctx ends or one of them fails. Then it
-// calls stopping, lets the servers finish what is in flight, and stops the tasks.
-func runUntil(ctx context.Context, servers []listening, tasks []func(context.Context) error, stopping func(context.Context)) error {
-	// The background outlives ctx: requests in flight still need it.
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	group, background := errgroup.WithContext(background)
-	for _, s := range servers {
-		group.Go(func() error {
-			if s.server.TLSConfig == nil {
-				return ignoreClosed(s.server.Serve(s.listener))
-			}
-			return ignoreClosed(s.server.ServeTLS(s.listener, "", ""))
-		})
-	}
-	for _, task := range tasks {
-		group.Go(func() error { return task(background) })
-	}
-	group.Go(func() error {
-		select {
-		case <-ctx.Done():
-		case <-background.Done(): // one of the others failed
-		}
-		stopping(background)
-		// All at once, so that the longest drainTimeout is all it takes.
-		var drained errgroup.Group
-		for _, s := range servers {
-			drained.Go(func() error { return shutdown(ctx, s.name, s.server) })
-		}
-		err := drained.Wait()
-		stop()
-		return err
-	})
-	return group.Wait()
-}
-
-// ports are where a server listens. admission is nil where nothing is admitted, people
-// where nobody may ask, control without a ledger.
-type ports struct{ admission, status, people, control net.Listener }
-
-func openPorts(ctx context.Context, c config.Configuration, o serveOptions) (*ports, error) {
-	var p ports
-	var err error
-	if !o.auditOnly {
-		if p.admission, err = listen(ctx, "server.address", c.Server.Address); err != nil {
-			return nil, err
-		}
-	}
-	if p.status, err = listen(ctx, "server.statusAddress", c.Server.StatusAddress); err != nil {
-		p.close(&err)
-		return nil, err
-	}
-	return &p, nil
-}
-
-func (p *ports) close(err *error) {
-	for _, listener := range []net.Listener{p.admission, p.status, p.people, p.control} {
-		if listener != nil {
-			closing(err, listener)
-		}
-	}
-}
-
-func addressOf(listener net.Listener) string {
-	if listener == nil {
-		return ""
-	}
-	return listener.Addr().String()
-}
-
-func (p *ports) addresses() addresses {
-	a := addresses{status: p.status.Addr()}
-	if p.admission != nil {
-		a.admission = p.admission.Addr()
-	}
-	if p.people != nil {
-		a.people = p.people.Addr()
-	}
-	return a
-}
-
-// books are where decisions, events and cases are kept in files.
-type books struct {
-	decisions *ledger.Log
-	recent    *ledger.Recent
-	ledger    *ledger.Ledger // nil if there is none
-}
-
-func openBooks(s streams, c config.Configuration) (*books, error) {
-	decisions, err := openDecisionLog(s, c.DecisionLog.Path)
-	if err != nil {
-		return nil, err
-	}
-	b := &books{decisions: decisions, recent: ledger.NewRecent(decisions)}
-	if b.ledger, err = openLedger(c); err != nil {
-		return nil, errors.Join(err, decisions.Close())
-	}
-	return b, nil
-}
-
-// events are the steps of break glass: lines of the decision log, and entries of
-// the outbox where there is a ledger.
-func (b *books) events() breakglass.Recorder {
-	if b.ledger == nil {
-		return b.decisions
-	}
-	return ledger.Events{Log: b.decisions, Outbox: b.ledger}
-}
-
-func (b *books) close(err *error) {
-	if b.ledger != nil {
-		*err = errors.Join(*err, b.ledger.Close())
-	}
-	*err = errors.Join(*err, b.decisions.Close())
 }
 
 // advice is what refusals tell people to do. Cases that are not in the cluster are
@@ -335,46 +188,6 @@ func useLogger(log *slog.Logger) {
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 }
 
-func listen(ctx context.Context, field, address string) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, &exitError{code: exitUndecided, err: fmt.Errorf("%s: %w", field, err),
-			hint: "another program may use the port: set " + field + " in the configuration"}
-	}
-	return listener, nil
-}
-
-// closing closes a listener that no server has closed.
-func closing(err *error, listener net.Listener) {
-	if closeErr := listener.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
-		*err = errors.Join(*err, closeErr)
-	}
-}
-
-func openDecisionLog(s streams, path string) (*ledger.Log, error) {
-	if path == "-" {
-		return ledger.NewLog(s.out), nil
-	}
-	return ledger.OpenLog(path)
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
-}
-
-// shutdown finishes what is in flight, though ctx has ended.
-func shutdown(ctx context.Context, name string, server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return fmt.Errorf("stop the %s server: %w", name, err)
-	}
-	return nil
-}
-
 // onceReady answers 503 until the server can judge, so that the API server goes by
 // its failure policy: what cannot be production is not refused meanwhile.
 func onceReady(synced func() error, handler http.Handler) http.Handler {
@@ -385,16 +198,6 @@ func onceReady(synced func() error, handler http.Handler) http.Handler {
 		}
 		handler.ServeHTTP(w, r)
 	})
-}
-
-// pause waits, or less if ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 func certificateMetrics(registerer prometheus.Registerer, source certs.Source) {

@@ -12,14 +12,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/mollyguard/mollyguard/certs"
 	"github.com/mollyguard/mollyguard/config"
@@ -55,17 +50,6 @@ type surroundings struct {
 	// webhook is what the API server is told beside what the configuration says. It
 	// is completed before anything runs.
 	webhook webhookExtras
-}
-
-// clusterAccess is how the cluster is asked.
-type clusterAccess struct {
-	config     *rest.Config
-	httpClient httpClient
-	clients    kubernetes.Interface
-	mapper     meta.RESTMapper
-	caches     cache.Cache
-	lookup     *webhook.ClusterLookup
-	inCluster  bool
 }
 
 // webhookExtras are known once break glass is put together.
@@ -135,53 +119,34 @@ func withoutCluster(s streams, c config.Configuration, o serveOptions, log *slog
 }
 
 func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool, log *slog.Logger, registerer prometheus.Registerer) (*surroundings, error) {
-	clients, err := kubernetes.NewForConfig(restConfig)
+	cluster, err := openCluster(restConfig, inCluster)
 	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
+		return nil, err
 	}
-	fetcher, err := metadata.NewForConfig(restConfig)
-	if err != nil {
-		return nil, fmt.Errorf("make a metadata client: %w", err)
-	}
-	httpClient, err := rest.HTTPClientFor(restConfig)
-	if err != nil {
-		return nil, fmt.Errorf("make an HTTP client: %w", err)
-	}
-	mapper, err := apiutil.NewDynamicRESTMapper(restConfig, httpClient)
-	if err != nil {
-		return nil, fmt.Errorf("make a REST mapper: %w", err)
-	}
-	caches, err := cache.New(restConfig, cache.Options{
-		HTTPClient: httpClient, Scheme: scheme.Scheme, Mapper: mapper,
-		DefaultTransform: lean,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make caches: %w", err)
-	}
-	source, err := certificates(c, clients, log)
+	source, err := certificates(c, cluster.clients, log)
 	if err != nil {
 		return nil, err
 	}
 	state := &cacheState{}
-	lookup := webhook.NewClusterLookup(caches, fetcher, mapper)
 	env := &surroundings{
-		lookup:       lookup,
+		lookup:       cluster.lookup,
 		certificates: source,
 		observe:      func(webhook.Answer) {},
 		synced:       state.err,
 		lease:        serverLease,
-		cluster:      &clusterAccess{restConfig, httpClient, clients, mapper, caches, lookup, inCluster},
+		cluster:      cluster,
 		webhook:      webhookExtras{callSecret: func() string { return "" }},
 		run: []func(context.Context) error{
-			caches.Start,
-			func(ctx context.Context) error { return state.wait(ctx, caches, log) },
+			cluster.caches.Start,
+			func(ctx context.Context) error { return state.wait(ctx, cluster.caches, log) },
 		},
 	}
 	if err := env.openIndex(c, log, registerer); err != nil {
 		return nil, err
 	}
+	env.lead = append(env.lead, leader(registerer))
 	if *c.Kubernetes.Events {
-		events := webhook.NewEvents(clients, scheme.Scheme)
+		events := webhook.NewEvents(cluster.clients, scheme.Scheme)
 		env.observe = events.Observe
 		env.run = append(env.run, func(ctx context.Context) error {
 			<-ctx.Done()
@@ -198,15 +163,6 @@ func withCluster(c config.Configuration, restConfig *rest.Config, inCluster bool
 		env.lead = append(env.lead, keep)
 	}
 	return env, nil
-}
-
-// lean drops what nobody here reads, and what others can make as large as they
-// like: managed fields, and of metadata alone the annotations too.
-func lean(object any) (any, error) {
-	if m, ok := object.(*metav1.PartialObjectMetadata); ok {
-		m.Annotations = nil
-	}
-	return cache.TransformStripManagedFields()(object)
 }
 
 // leading runs all of lead on one replica at a time.

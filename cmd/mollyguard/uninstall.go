@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/pause"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 	// rest is for nodes that are slow.
 	uninstallTimeout = 3 * time.Minute
 	// uninstallEvery is between two attempts. A server puts its configuration back at
-	// once eight times, and then every other second (webhook.ConfigurationKeeper): it
+	// once eight times, and then every other second (webhook.Keeper): it
 	// loses against this.
 	uninstallEvery = 250 * time.Millisecond
 	// uninstallQuiet is how long nothing may come back: a server that still runs looks
@@ -151,7 +152,7 @@ func (u *uninstaller) stopServer(ctx context.Context) error {
 		if refusal == nil || !refusedByAdmission(refusal) {
 			return refusal
 		}
-		if err := u.wait(ctx, u.every); err != nil {
+		if err := pause.For(ctx, u.every); err != nil {
 			return fmt.Errorf("not within %v: %s", uninstallTimeout, printableLines(refusal.Error()))
 		}
 	}
@@ -173,7 +174,7 @@ func (u *uninstaller) keepAway(ctx context.Context) error {
 				hint: "stop it first, outside the cluster or in another namespace (--namespace, --deployment), and say this again",
 			}
 		}
-		if err := u.wait(ctx, u.every); err != nil {
+		if err := pause.For(ctx, u.every); err != nil {
 			return fmt.Errorf("wait for what may come back: %w", err)
 		}
 	}
@@ -256,7 +257,7 @@ func (u *uninstaller) waitForPods(ctx context.Context) error {
 		if _, err := u.release(ctx); err != nil {
 			return err
 		}
-		if err := u.wait(ctx, u.every); err != nil {
+		if err := pause.For(ctx, u.every); err != nil {
 			return &exitError{
 				code: exitUndecided, err: fmt.Errorf("pod %s is still there", operation.Printable(pods.Items[0].Name)),
 				hint: "if its node is gone: kubectl delete pod --force; then say this again",
@@ -274,17 +275,6 @@ func (u *uninstaller) say(format string, args ...any) {
 		fmt.Fprintln(u.out, line)
 	}
 	u.said[line] = true
-}
-
-func (u *uninstaller) wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // refusedByAdmission tells the refusal of a hook or a policy from that of somebody's

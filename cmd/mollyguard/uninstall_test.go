@@ -18,9 +18,9 @@ import (
 	"github.com/mollyguard/mollyguard/test/cluster"
 )
 
-// TestUninstall goes through it on a real API server; test/e2e does with a server that
+// TestUninstallingLeavesNothingThatRefuses goes through it on a real API server; test/e2e does with a server that
 // puts things back.
-func TestUninstall(t *testing.T) {
+func TestUninstallingLeavesNothingThatRefuses(t *testing.T) {
 	c := cluster.ForTest(t, cluster.Options{})
 	clients, err := kubernetes.NewForConfig(c.Admin())
 	if err != nil {

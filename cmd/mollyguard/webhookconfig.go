@@ -21,7 +21,7 @@ func newWebhookConfig(s streams) *cobra.Command {
 	var static staticFiles
 	cmd := &cobra.Command{
 		Use:   "webhook-config [flags]",
-		Short: "Print the ValidatingWebhookConfiguration that the server applies",
+		Short: "Print the webhook configuration, or with --floor all that the server applies",
 		Long: `Print the ValidatingWebhookConfiguration that the server applies and keeps where
 there is no floor (kubernetes.floor.manage is false, or the definition of the kind
 Floor is not installed).

@@ -6,10 +6,11 @@ package mollyguard
 
 _for_target if input.production.target
 
-# Production by something that is no dependent.
+# Production by something that is neither a dependent nor a volume.
 _for_target if {
 	input.production.is
 	not _production_depends
+	not _data_alone
 }
 
 _for_target if {
@@ -18,9 +19,23 @@ _for_target if {
 	not dependents.via in _spoken_for
 }
 
+# volume-of-production speaks for deletions.
+_for_target if {
+	_data_alone
+	input.verb != "delete"
+}
+
 _production_depends if {
 	some dependents in input.dependents
 	dependents.production > 0
+}
+
+# Volumes are all that is production.
+_data_alone if {
+	not input.production.target
+	not _production_depends
+	some volume in input.volumes
+	volume.production
 }
 
 # What the policies that speak for the target call it.
@@ -28,6 +43,8 @@ _subject := "what production depends on" if {
 	not input.production.target
 	_production_depends
 }
+
+else := "what holds data of production" if _data_alone
 
 else := "production"
 

@@ -22,6 +22,14 @@
 //	entries ─┼─► Pub/Sub ─┴─► mollyguard ────┴─► HTTP sink ─► CPU time, latency
 //	         └─► encoding/json, Cares, Map ───────────────► CPU time
 //
+// And it measures the index of what is in a cluster: alone, beside a map of the same
+// objects' metadata, and in the program, with an API server that has a cluster in memory:
+//
+//	objects ─┬─► index, metadata map ─────────► bytes, CPU time, lookups
+//	         └─► API server ─► mollyguard ────► memory, CPU time
+//
+// The mollyguard that is called with reviews knows such a cluster as well.
+//
 // What counts are ratios within one run; microseconds tell about the machine. The
 // exit code says whether something could be measured, not how it turned out.
 package main
@@ -35,6 +43,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -61,14 +70,20 @@ type options struct {
 	mollyguard string
 	// serve makes this process one of the references; see serve.go.
 	serve, certificate, key string
-	// only leaves the rest out: empty, reviewsOnly or auditOnly.
+	// only leaves the rest out: empty, reviewsOnly, auditOnly or indexOnly.
 	only string
+	// objects is the size of the cluster.
+	objects int
 }
+
+// measures reports whether a part is measured.
+func (o options) measures(part string) bool { return o.only == "" || o.only == part }
 
 // The values of -only.
 const (
 	reviewsOnly = "reviews"
 	auditOnly   = "audit"
+	indexOnly   = "index"
 )
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -96,7 +111,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 3, "how often to repeat; the median is reported")
 	flags.StringVar(&o.output, "o", "table", "output: table or json")
 	flags.StringVar(&o.mollyguard, "mollyguard", "", "`program` to measure (default: build the one of this module)")
-	flags.StringVar(&o.only, "only", "", "measure only reviews, or only audit: the watcher of the audit log")
+	flags.StringVar(&o.only, "only", "", "measure only reviews, only audit: the watcher of the audit log, or only index: of what is in a cluster")
+	flags.IntVar(&o.objects, "objects", usualObjects, "how many objects the cluster has; the index alone is measured with a tenth and ten times as many as well")
 	flags.StringVar(&o.serve, "serve", "", "internal: be this reference server")
 	flags.StringVar(&o.certificate, "certificate", "", "internal: its certificate")
 	flags.StringVar(&o.key, "key", "", "internal: its key")
@@ -110,8 +126,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-duration: %v is not between 0 and %v", o.duration, maxDuration)
 	case o.rounds < 1 || o.rounds > maxRounds:
 		return o, fmt.Errorf("-rounds: %d is not between 1 and %d", o.rounds, maxRounds)
-	case o.only != "" && o.only != reviewsOnly && o.only != auditOnly:
-		return o, fmt.Errorf("-only: %q is neither %s nor %s", o.only, reviewsOnly, auditOnly)
+	case !slices.Contains([]string{"", reviewsOnly, auditOnly, indexOnly}, o.only):
+		return o, fmt.Errorf("-only: %q is none of %s, %s and %s", o.only, reviewsOnly, auditOnly, indexOnly)
+	case o.objects < 0 || o.objects > maxObjects:
+		return o, fmt.Errorf("-objects: %d is not between 0 and %d", o.objects, maxObjects)
 	case o.output != "table" && o.output != "json":
 		return o, fmt.Errorf("-o: %q is neither table nor json", o.output)
 	}
@@ -138,14 +156,19 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	report := report{
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Duration: o.duration.String(), Rounds: o.rounds,
 	}
-	if o.only != auditOnly {
+	if o.measures(reviewsOnly) {
 		if err := benchReviews(ctx, o, program, dir, &report); err != nil {
 			return err
 		}
 	}
-	if o.only != reviewsOnly {
+	if o.measures(auditOnly) {
 		if report.Audit, err = benchAudit(ctx, o, program, dir); err != nil {
 			return fmt.Errorf("audit log: %w", err)
+		}
+	}
+	if o.measures(indexOnly) {
+		if report.Index, err = benchIndex(ctx, o, program, dir); err != nil {
+			return fmt.Errorf("index: %w", err)
 		}
 	}
 	if o.output == "json" {
@@ -154,11 +177,33 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return report.writeTable(stdout)
 }
 
-func benchReviews(ctx context.Context, o options, program, dir string, report *report) error {
-	servers, err := startAll(ctx, program, dir)
+func benchReviews(ctx context.Context, o options, program, dir string, report *report) (err error) {
+	c, err := newCertificate(dir)
+	if err != nil {
+		return err
+	}
+	kubeconfig := ""
+	if o.objects > 0 {
+		cluster, err := startCluster(o.objects, c)
+		if err != nil {
+			return err
+		}
+		defer cluster.stop()
+		if kubeconfig, err = cluster.kubeconfig(dir, c); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, cluster.err()) }()
+	}
+	servers, err := startAll(ctx, program, dir, kubeconfig, c)
 	defer stopAll(servers)
 	if err != nil {
 		return err
+	}
+	guard := servers[mollyguard]
+	if o.objects > 0 {
+		if _, err := (&process{command: guard.command, output: guard.output, metrics: guard.metrics}).await(ctx, syncedMetric, 1); err != nil {
+			return err
+		}
 	}
 	reviews, err := reviews(ctx)
 	if err != nil {
@@ -168,24 +213,27 @@ func benchReviews(ctx context.Context, o options, program, dir string, report *r
 	if err != nil {
 		return err
 	}
-	resident, err := residentBytes(servers[mollyguard].command.Process.Pid)
+	resident, err := residentBytes(guard.command.Process.Pid)
 	if err != nil {
 		return err
 	}
-	report.addReviews(cells, resident)
+	report.addReviews(cells, o.objects, resident)
 	return nil
 }
 
 // planned is how long it takes.
 func (o options) planned() (d time.Duration) {
-	if o.only != auditOnly {
+	if o.measures(reviewsOnly) {
 		const reviews = 3
 		d += 5*time.Second + time.Duration(len(serverNames)*reviews*len(concurrencies)*o.rounds)*o.duration
 	}
-	if o.only != reviewsOnly {
+	if o.measures(auditOnly) {
 		// Each round has twelve turns, that take about half of -duration each, and the file
 		// is looked at once a second.
 		d += 5*time.Second + latencyTurns*o.duration + time.Duration(o.rounds)*(6*o.duration+3*time.Second)
+	}
+	if o.measures(indexOnly) { // most of it grows with the objects, and is about 1.3 ms for each
+		d += 2*settleTurns*o.duration + 10*time.Second + time.Duration(o.objects)*1300*time.Microsecond
 	}
 	return d
 }

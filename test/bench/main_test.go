@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mollyguard/mollyguard/auditlog/mapping"
+	"github.com/mollyguard/mollyguard/webhook/index"
 )
 
 // TestMain lets the test's program be the reference servers, as bench's is.
@@ -25,7 +26,7 @@ func TestAShortRunPrintsEveryRow(t *testing.T) {
 		t.Skip("builds mollyguard and takes seconds")
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"-duration", "50ms", "-rounds", "1"}, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), []string{"-duration", "50ms", "-rounds", "1", "-objects", "2000"}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	for _, review := range []string{smallDenied, largeDenied, smallAllowed} {
@@ -47,6 +48,7 @@ func TestAShortRunPrintsEveryRow(t *testing.T) {
 		"CPU ≤ no-op", "CPU ≤ 0.6 × bare", "p99 ≤ 1.5 × no-op", "mollyguard's resident memory",
 		"ignored; watcher, file: ≥ 50000 a CPU second", "ignored; watcher, Pub/Sub: ≥ 50000 a CPU second", "judged, production; watcher, Pub/Sub: ≥ 5000 a CPU second",
 		"alert at the sink: p99 < 1 s", "fsync of 4 KiB", "the watcher's resident memory",
+		"a cluster of 2000 objects", "2000 objects: ≤ 300 bytes each", "a namespace of 2000 objects: < 1ms", "2000 objects: ≤ 128 MiB resident",
 	} {
 		if !strings.Contains(stdout.String(), text) {
 			t.Errorf("%q is missing", text)
@@ -54,6 +56,34 @@ func TestAShortRunPrintsEveryRow(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(stdout.String())
+	}
+}
+
+func TestFourInTenObjectsOfAClusterArePods(t *testing.T) {
+	const objects = 20_000
+	count, uids := map[string]int{}, map[string]bool{}
+	populate(objects, func(o index.Object) {
+		count[o.Kind]++
+		if uids[o.UID] {
+			t.Errorf("the uid of %s %s comes twice", o.Kind, o.Name)
+		}
+		uids[o.UID] = true
+	})
+	if n := count["Pod"]; n < objects*38/100 || n > objects*42/100 {
+		t.Errorf("%d of %d objects are pods", n, objects)
+	}
+	if len(uids) != objects {
+		t.Errorf("%d objects, want %d", len(uids), objects)
+	}
+}
+
+func TestBothStoresFindAllThatIsBelowAParent(t *testing.T) {
+	for _, name := range storeNames {
+		for _, question := range questions {
+			if _, err := lookUp(name, question, 500); err != nil { // it counts
+				t.Errorf("%s, %s: %v", name, question, err)
+			}
+		}
 	}
 }
 

@@ -19,10 +19,15 @@ type report struct {
 	Rounds   int      `json:"rounds"`
 	Rows     []row    `json:"rows"`
 	Budgets  []budget `json:"budgets"`
+	// Objects is how many there are in the cluster of the mollyguard that is called; 0 if it
+	// has none.
+	Objects int `json:"objects"`
 	// ResidentBytes is what mollyguard holds in memory after all that.
 	ResidentBytes int64 `json:"resident_bytes"`
 	// Audit is nil if the watcher was not measured.
 	Audit *auditReport `json:"audit,omitempty"`
+	// Index is nil if the index was not measured.
+	Index *indexReport `json:"index,omitempty"`
 }
 
 type row struct {
@@ -54,8 +59,8 @@ type budget struct {
 const budgetConcurrency = 8
 
 // addReviews adds what was measured of the servers.
-func (r *report) addReviews(cells []*cell, resident int64) {
-	r.ResidentBytes = resident
+func (r *report) addReviews(cells []*cell, objects int, resident int64) {
+	r.Objects, r.ResidentBytes = objects, resident
 	for _, c := range cells {
 		r.Rows = append(r.Rows, c.row())
 	}
@@ -139,11 +144,14 @@ func (r report) writeTable(to io.Writer) error {
 	if r.Audit != nil {
 		r.Audit.write(w)
 	}
+	if r.Index != nil {
+		r.Index.write(w)
+	}
 	return w.Flush()
 }
 
 func (r report) writeReviews(w io.Writer) {
-	fmt.Fprintf(w, "\nadmission reviews: TLS, HTTP/2, ECDSA P-256; %s a server\n", r.Duration)
+	fmt.Fprintf(w, "\nadmission reviews: TLS, HTTP/2, ECDSA P-256; %s a server; a cluster of %d objects\n", r.Duration, r.Objects)
 	fmt.Fprintf(w, "\nCPU of the server, µs a review\n")
 	fmt.Fprintf(w, "%-22s %7s %10s %10s %11s %8s %8s\n", "review", "at once", bare, noop, mollyguard, "× bare", "× no-op")
 	for _, row := range r.Rows {

@@ -50,6 +50,7 @@ type server struct {
 	command *exec.Cmd
 	output  *lines
 	url     string
+	metrics string
 	client  *http.Client
 	// path is where it is called, once it listens.
 	path func() (string, error)
@@ -57,18 +58,15 @@ type server struct {
 	afterTurn func() error
 }
 
-// startAll starts the servers. With an error it returns those that run.
-func startAll(ctx context.Context, program, dir string) (map[string]*server, error) {
-	c, err := newCertificate(dir)
-	if err != nil {
-		return nil, err
-	}
+// startAll starts the servers, mollyguard with the cluster of a kubeconfig if there is
+// one. With an error it returns those that run.
+func startAll(ctx context.Context, program, dir, kubeconfig string, c certificate) (map[string]*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	log := filepath.Join(dir, "decisions.jsonl")
-	arguments, err := mollyguardArguments(dir, log, c)
+	arguments, err := mollyguardArguments(dir, log, kubeconfig, c)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +114,7 @@ func programOf(ctx context.Context, o options, dir string) (string, error) {
 // makes nothing faster and would compile every package again.
 func build(ctx context.Context, to string) error {
 	command := exec.CommandContext(ctx, "go", "build", "-ldflags", "-s -w", "-o", to, "github.com/mollyguard/mollyguard/cmd/mollyguard")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0") // as in the image: libc is memory too
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("build mollyguard: %w\n%s", err, output)
 	}
@@ -141,10 +140,10 @@ func trustedPath(dir string) (string, error) {
 	return webhook.Path + "/" + keys.CallSecret, nil
 }
 
-// mollyguardArguments makes a server without a cluster that knows the namespace
-// of the reviews, and keeps grants in a file. All else is the default
-// configuration.
-func mollyguardArguments(dir, log string, c certificate) ([]string, error) {
+// mollyguardArguments makes a server of a cluster, or one without that knows the
+// namespace of the reviews and keeps grants in a file. All else is the default
+// configuration, but that the API server is not told of the webhook.
+func mollyguardArguments(dir, log, kubeconfig string, c certificate) ([]string, error) {
 	configuration, err := json.Marshal(map[string]any{ // JSON is YAML
 		"apiVersion":   "config.mollyguard.dev/v1alpha1",
 		"kind":         "Configuration",
@@ -153,13 +152,18 @@ func mollyguardArguments(dir, log string, c certificate) ([]string, error) {
 		"decisionLog":  map[string]any{"path": log},
 		"ledger":       map[string]any{"path": filepath.Join(dir, "ledger.db")},
 		"breakGlass":   map[string]any{"keys": map[string]any{"file": filepath.Join(dir, keysFile)}},
+		"kubernetes":   map[string]any{"webhook": map[string]any{"manage": false}},
 	})
 	if err != nil {
 		return nil, err
 	}
 	configFile, objects := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "objects.json")
 	const namespace = `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"kubernetes.io/metadata.name":"shop"}}}`
-	return []string{"serve", "--config", configFile, "--objects", objects}, errors.Join(
+	arguments := []string{"serve", "--config", configFile, "--objects", objects}
+	if kubeconfig != "" {
+		arguments = []string{"serve", "--config", configFile, "--kubeconfig", kubeconfig}
+	}
+	return arguments, errors.Join(
 		os.WriteFile(configFile, configuration, 0o600),
 		os.WriteFile(objects, []byte(namespace), 0o600))
 }
@@ -174,6 +178,7 @@ func (s *server) start(ctx context.Context, pool *x509.CertPool) error {
 		s.stop()
 		return err
 	}
+	s.metrics = "http://" + at.StatusAddress + "/metrics"
 	s.url = "https://" + at.Address + path + "?timeout=5s" // the API server says how long it waits
 	s.client = &http.Client{
 		Timeout: requestTimeout,

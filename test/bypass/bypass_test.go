@@ -13,7 +13,7 @@ import (
 
 // doors is the table. Each file has those of its groups.
 func doors() []door {
-	return slices.Concat(objectDoors(), parentDoors(), weakeningDoors(), guardDoors(), identityDoors())
+	return slices.Concat(objectDoors(), parentDoors(), weakeningDoors(), guardDoors(), identityDoors(), attackDoors())
 }
 
 // TestNothingGetsRoundIt tries every door in every mode. What must be refused has to be

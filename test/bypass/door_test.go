@@ -110,6 +110,7 @@ var kinds = map[string]schema.GroupVersionResource{
 	"hpa":         {Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"},
 	"pdb":         {Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
 	"crd":         {Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"},
+	"apiservice":  {Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"},
 	"clusterrole": {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
 }
 

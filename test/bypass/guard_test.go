@@ -34,6 +34,19 @@ func guardDoors() []door {
 			how: "Nobody but the server writes the floor's parameters: the floor says so itself.",
 		},
 		{
+			group: group, name: "make a floor that knows nothing",
+			try: kubectlWith(`
+apiVersion: mollyguard.dev/v1alpha1
+kind: Floor
+metadata: {name: NS}
+spec: {complete: true}
+`, "create", "-f", "-"),
+			how: "`guard-weakened`.",
+			open: map[mode]string{
+				dead: "It is read only by the policies of its own name, whose Floor is there already and cannot be deleted.",
+			},
+		},
+		{
 			group: group, name: "delete a role of ours",
 			given: `
 apiVersion: rbac.authorization.k8s.io/v1
@@ -102,6 +115,32 @@ spec: {serviceAccountName: generic-garbage-collector, containers: [{name: a, ima
 			group: group, name: "give oneself the right to impersonate",
 			try: kubectl("create", "clusterrole", "impersonate-NS", "--verb=impersonate", "--resource=serviceaccounts"),
 			how: "`guard-impersonated`.",
+		},
+		{
+			group: group, name: "give oneself the right to impersonate the group that the static floor lets through",
+			try: kubectl("create", "clusterrole", "group-NS", "--verb=impersonate", "--resource=groups", "--resource-name=mollyguard:static-floor"),
+			how: "`guard-impersonated`.",
+		},
+		{
+			group: group, name: "give oneself the right to create everything, tokens among it",
+			try: kubectlWith(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: create-NS}
+rules: [{apiGroups: ["*"], resources: ["*"], verbs: [create]}]
+`, "create", "-f", "-"),
+			how: "`guard-impersonated`.",
+		},
+		{
+			group: group, name: "give oneself the right to do everything",
+			try: kubectlWith(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: all-NS}
+rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]
+`, "create", "-f", "-"),
+			open: everywhere("Every cluster has such a role from the start, `cluster-admin`: who may make another has it, or may take it."),
+			how:  "Nothing here: give `cluster-admin` to nobody for good, and watch the audit log.",
 		},
 	}
 }

@@ -143,7 +143,19 @@ spec:
 			group: group, name: "say that a pod has ended, and delete it then",
 			given: bearingPod, protects: []object{in("pod/web")},
 			try: kubectl("-n", "NS", "patch", "pod", "web", "--subresource=status", "--type=merge", "-p", `{"status":{"phase":"Failed"}}`),
-			how: "`production-unprotect`: what has ended may be deleted, so nobody but the control plane and service accounts says that it has.",
+			how: "`production-unprotect`: what has ended may be deleted, so nobody but kubelets and the control plane says that it has.",
+		},
+		{
+			group: group, name: "give a pending pod to a node, with another label",
+			given: bearingPod, protects: []object{in("pod/web")},
+			try: kubectlWith(binding, "create", "--raw", "/api/v1/namespaces/NS/pods/web/binding", "-f", "-"),
+			how: "`production-unprotect`: the API server puts a Binding's labels over the pod's.",
+		},
+		{
+			group: group, name: "the same by the older kind of call",
+			given: bearingPod, protects: []object{in("pod/web")},
+			try: kubectlWith(binding, "create", "--raw", "/api/v1/namespaces/NS/bindings", "-f", "-"),
+			how: "`production-unprotect`.",
 		},
 		{
 			group: group, name: "as a service account, give a pod a controller and delete it then",
@@ -170,6 +182,8 @@ kind: Pod
 metadata: {name: web, namespace: NS, labels: {app: web, env: production}}
 spec: {containers: [{name: web, image: example.com/web}]}
 `
+
+const binding = `{"apiVersion":"v1","kind":"Binding","metadata":{"name":"web","labels":{"env":"dev"}},"target":{"apiVersion":"v1","kind":"Node","name":"nowhere"}}`
 
 const covered = production + `
 ---

@@ -274,3 +274,60 @@ rules: [{apiGroups: [mollyguard.dev], resources: ["*"], verbs: [get, list, creat
 		})
 	}
 }
+
+func TestARequestCountsWhatGoesWithItsTarget(t *testing.T) {
+	w := newBreakGlassWorld(t)
+	carol, err := w.User("carol@example.com", "sre")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, role := range map[string]string{"carol@example.com": "mollyguard-approver", alice: "cluster-admin"} {
+		if err := w.Grant(t.Context(), user, role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.apply(t, `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, singular: widget, kind: Widget, listKind: WidgetList}
+  versions:
+    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+`)
+	w.kubectlAdmin(t, "wait", "--for=condition=Established", "--timeout=30s", "crd", "widgets.example.com")
+	w.apply(t, "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one, namespace: default, labels: {env: production}}\n")
+	remove := func(args ...string) string {
+		t.Helper()
+		got := w.kubectl(t, append([]string{"delete", "crd", "widgets.example.com"}, args...)...)
+		return got.Stdout + got.Stderr
+	}
+	w.eventually(t, "the index to have the instance", func() error {
+		if got := remove("--dry-run=server"); !strings.Contains(got, "objects of production vanish with it, and nobody is asked about them: 1 Widget") {
+			return errors.New(got)
+		}
+		return nil
+	})
+
+	handle := w.request(t, "delete", "crd/widgets.example.com")
+	w.approve(t, handle)
+	w.eventually(t, "one of two approvals to be shown", func() error {
+		if got := w.mollyguard(t, w.alice, "show", handle).Stdout; !strings.Contains(got, "1 of 2 approvals") {
+			return errors.New(got)
+		}
+		return nil
+	})
+	says(t, remove(), handle+": pending: 1 of 2 approvals")
+	if got := w.mollyguard(t, carol, "approve", handle); got.ExitCode != 0 {
+		t.Fatalf("approve: %s", got.Stderr)
+	}
+	w.eventually(t, "the grant to open the definition", func() error {
+		if got := remove("--dry-run=server"); !strings.Contains(got, "grant "+handle+" would allow this") {
+			return errors.New(got)
+		}
+		return nil
+	})
+	says(t, remove("--wait=false"), "allowed by grant "+handle)
+}

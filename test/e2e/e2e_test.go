@@ -196,7 +196,7 @@ func testMessage(t *testing.T, w *world) {
 	slices.Sort(pods)
 	set := pods[0][:strings.LastIndexByte(pods[0], '-')]
 	w.eventually(t, "the index to know them", func() error {
-		if got := w.kubectl(t, "-n", "told", "delete", "deployment", "web"); !strings.Contains(got.Stderr, "2 production Pod would go with it; 1 production ReplicaSet would go with it)") {
+		if got := w.kubectl(t, "-n", "told", "delete", "deployment", "web"); !strings.Contains(got.Stderr, "2 production Pods would go with it; 1 production ReplicaSet would go with it)") {
 			return errors.New(got.Stderr)
 		}
 		return nil
@@ -207,7 +207,7 @@ func testMessage(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	last := decisions[len(decisions)-1]
-	want := `Error from server (Forbidden): admission webhook "object.delete.mollyguard.dev" denied the request: Deployment told/web is production (label env=production; 2 production Pod would go with it; 1 production ReplicaSet would go with it): delete refused
+	want := `Error from server (Forbidden): admission webhook "object.delete.mollyguard.dev" denied the request: Deployment told/web is production (label env=production; 2 production Pods would go with it; 1 production ReplicaSet would go with it): delete refused
 
   policy    production-delete (high): production must not be deleted
   with it   KIND        VIA    COUNT  PRODUCTION  NAMES

@@ -2,9 +2,9 @@ package index
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -36,7 +36,7 @@ func distillerOf(resource schema.GroupResource) (d distiller, facts bool) {
 		return distill[claimManifest], true
 	case volumes:
 		return distill[volumeManifest], true
-	case schema.GroupResource{Group: "snapshot.storage.k8s.io", Resource: "volumesnapshots"}:
+	case snapshots:
 		return distill[snapshotManifest], true
 	case budgets:
 		return distill[budgetManifest], true
@@ -46,8 +46,6 @@ func distillerOf(resource schema.GroupResource) (d distiller, facts bool) {
 		return distill[bindingManifest], true
 	case definitions:
 		return distill[definitionManifest], true
-	case apiServices:
-		return distill[apiServiceManifest], true
 	}
 	return distill[header], false
 }
@@ -63,19 +61,6 @@ type manifest interface {
 // most of it, nothing.
 type header struct {
 	Metadata metadata `json:"metadata"`
-}
-
-type metadata struct {
-	Name              string            `json:"name"`
-	Namespace         string            `json:"namespace"`
-	UID               string            `json:"uid"`
-	ResourceVersion   string            `json:"resourceVersion"`
-	Labels            map[string]string `json:"labels"`
-	DeletionTimestamp *time.Time        `json:"deletionTimestamp"`
-	OwnerReferences   []struct {
-		UID        string `json:"uid"`
-		Controller bool   `json:"controller"`
-	} `json:"ownerReferences"`
 }
 
 func (h *header) meta() *metadata   { return &h.Metadata }
@@ -96,14 +81,10 @@ func distill[M any, P interface {
 	}
 	meta := P(&m).meta()
 	facts, doubt := P(&m).facts()
-	d := distilled{resourceVersion: meta.ResourceVersion, doubt: doubt, object: Object{
-		Namespace: meta.Namespace, Name: meta.Name, UID: meta.UID, Labels: meta.Labels,
+	return distilled{resourceVersion: meta.ResourceVersion, doubt: errors.Join(meta.over(), doubt), object: Object{
+		Namespace: meta.Namespace, Name: meta.Name, UID: meta.UID, Labels: meta.Labels, Owners: meta.OwnerReferences,
 		Terminating: meta.DeletionTimestamp != nil, Facts: facts,
-	}}
-	for _, owner := range meta.OwnerReferences {
-		d.object.Owners = append(d.object.Owners, Owner{UID: owner.UID, Controller: owner.Controller})
-	}
-	return d, nil
+	}}, nil
 }
 
 // nameList collects names; the empty one is none.

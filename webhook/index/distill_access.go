@@ -14,6 +14,9 @@ const (
 	accountGroupPrefix = "system:serviceaccounts:"
 )
 
+// allAccounts are all service accounts, as Binding writes them.
+const allAccounts = "*/*"
+
 // bindingManifest is what is read of a RoleBinding or ClusterRoleBinding
 // (rbac.authorization.k8s.io/v1).
 type bindingManifest struct {
@@ -28,15 +31,15 @@ type bindingManifest struct {
 func (b *bindingManifest) facts() (any, error) {
 	var accounts nameList
 	for _, subject := range b.Subjects {
-		accounts.add(accountOf(subject, b.Metadata.Namespace))
+		accounts.add(AccountOf(subject, b.Metadata.Namespace))
 	}
 	return &Binding{RoleKind: b.RoleRef.Kind, RoleName: b.RoleRef.Name, Accounts: accounts.sorted()}, nil
 }
 
-// accountOf returns the service accounts that a subject of a binding in namespace is, as
+// AccountOf returns the service accounts that a subject of a binding in namespace is, as
 // Binding writes them, or "". A RoleBinding may leave out the namespace of an account of
 // its own.
-func accountOf(subject rbacv1.Subject, namespace string) string {
+func AccountOf(subject rbacv1.Subject, namespace string) string {
 	switch subject.Kind {
 	case rbacv1.ServiceAccountKind:
 		if subject.Namespace != "" {
@@ -51,7 +54,7 @@ func accountOf(subject rbacv1.Subject, namespace string) string {
 		}
 	case rbacv1.GroupKind:
 		if subject.Name == allAccountsGroup {
-			return "*/*"
+			return allAccounts
 		}
 		if namespace, ok := strings.CutPrefix(subject.Name, accountGroupPrefix); ok {
 			return namespace + "/*"

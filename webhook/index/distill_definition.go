@@ -20,18 +20,3 @@ func (d *definitionManifest) facts() (any, error) {
 		Serves: schema.GroupResource{Group: d.Spec.Group, Resource: d.Spec.Names.Plural}, Kind: d.Spec.Names.Kind,
 	}, nil
 }
-
-// apiServiceManifest is what is read of an APIService (apiregistration.k8s.io/v1). One
-// without a service is the API server's own.
-type apiServiceManifest struct {
-	header
-	Spec struct {
-		Group   string    `json:"group"`
-		Version string    `json:"version"`
-		Service *struct{} `json:"service"`
-	} `json:"spec"`
-}
-
-func (a *apiServiceManifest) facts() (any, error) {
-	return &APIService{Group: a.Spec.Group, Version: a.Spec.Version, Local: a.Spec.Service == nil}, nil
-}

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,14 +120,6 @@ func TestObjectsAreBroughtDownToWhatTheIndexTakesIn(t *testing.T) {
 			`{` + meta + `,"spec":{"group":"example.com","names":{"plural":"widgets","kind":"Widget"},"versions":[{"schema":{}}]}}`,
 			with(&Definition{Serves: resource("widgets.example.com"), Kind: "Widget"}), "",
 		},
-		{
-			"an API service may be another server's", "apiservices.apiregistration.k8s.io", `{` + meta + `,"spec":{"group":"example.com","version":"v1","service":{"name":"s"}}}`,
-			with(&APIService{Group: "example.com", Version: "v1"}), "",
-		},
-		{
-			"an API service may be the API server's own", "apiservices.apiregistration.k8s.io", `{` + meta + `,"spec":{"version":"v1","service":null}}`,
-			with(&APIService{Version: "v1", Local: true}), "",
-		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, _ := distillerOf(resource(tt.resource))
@@ -241,5 +235,27 @@ func TestAnObjectThatIsNoneIsAnError(t *testing.T) {
 				t.Errorf("%s %s: got %+v and no error", kind, data, got)
 			}
 		}
+	}
+}
+
+func TestOfAnObjectNoMoreLabelsAndOwnersAreReadThanNeeded(t *testing.T) {
+	var set, owners []string
+	for i := range maxRead + 9 {
+		set = append(set, fmt.Sprintf(`"l%d":"x"`, i))
+	}
+	for i := range maxOwners + 9 {
+		owners = append(owners, fmt.Sprintf(`{"uid":"%d","name":{}}`, i))
+	}
+	d, _ := distillerOf(resource("secrets"))
+	got, err := d([]byte(`{"metadata":{"labels":{` + strings.Join(set, ",") + `},"ownerReferences":[` + strings.Join(owners, ",") + `],"name":"x"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := got.object; len(o.Labels) != maxRead+1 || len(o.Owners) != maxOwners+1 || o.Owners[maxOwners].UID != fmt.Sprint(maxOwners) || o.Name != "x" {
+		t.Errorf("%d labels, %d owners and the name %q were read", len(o.Labels), len(o.Owners), o.Name)
+	}
+	const doubt = "it has more than 4096 labels, and counts as production\nit has more than 64 owners, of which the others are not followed"
+	if text(got.doubt) != doubt {
+		t.Errorf("the doubt is %q, want %q", text(got.doubt), doubt)
 	}
 }

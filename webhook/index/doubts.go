@@ -43,6 +43,21 @@ func (a *asking) doubts() {
 		whys = append(whys, a.servedDoubts()...)
 	}
 	a.unknown = append(a.unknown, inWords(whys)...)
+	if !a.q.Orphan && !leaves[a.q.Resource] && a.x.manyOwnProduction(a.q.Namespace) {
+		a.doubt(tooManyOwners)
+	}
+}
+
+// manyOwnProduction reports whether there is production in a namespace, or in none, whose
+// owners are not all known. What is in a namespace may also have owners that are in none:
+// of these it is not said, or whoever may write in one namespace could raise doubts about
+// all that is in none.
+func (x *Index) manyOwnProduction(namespace string) bool {
+	found := false
+	if p := x.findParent(ownedByMany(namespace)); p != 0 {
+		x.ofParent(x.parents.at(p).buckets, func(_ int32, b *bucketEntry) { found = found || x.production(b.place) })
+	}
+	return found
 }
 
 // asked are the kinds that the answer to what the question itself names comes from.
@@ -61,9 +76,6 @@ func (a *asking) asked() []schema.GroupResource {
 }
 
 func (a *asking) servedDoubts() []string {
-	if local, ok := a.fact().(localService); ok && bool(local) {
-		return nil
-	}
 	group := apiGroup(a.q.Name)
 	whys := a.x.doubtsWhere(func(k *kindEntry) bool { return k.resource.Group == group })
 	if _, ok := a.x.discovery.Unserved[group]; ok {
@@ -101,6 +113,16 @@ func (x *Index) doubt(resource schema.GroupResource) string {
 	default:
 		return fmt.Sprintf("%s: not read yet", resource)
 	}
+}
+
+// mayBeMissed reports whether there may be objects of a kind that the index does not have.
+// A kind that the cluster does not serve has none.
+func (x *Index) mayBeMissed(resource schema.GroupResource) bool {
+	if id := x.kindIDs[resource]; id != 0 {
+		return x.kinds.at(id).state.Phase != Synced
+	}
+	_, unserved := x.discovery.Unserved[resource.Group]
+	return unserved || !x.discovery.Known
 }
 
 func (x *Index) groupDoubt(group string) string {

@@ -36,7 +36,15 @@ const (
 	roleNode     role = "node"
 	roleClaim    role = "claim"
 	roleSnapshot role = "snapshot"
+	roleOwned    role = "owned"
 )
+
+// anyClaim is what a pod with more claims than are kept mounts. No claim is called so.
+const anyClaim = "*"
+
+// ownedByMany is what the objects of a namespace hang on that have more owners than are
+// kept.
+func ownedByMany(namespace string) identity { return called(roleOwned, namespace, "") }
 
 // called makes the identity of a name in a role. 128 bits of SHA-256 are not met twice
 // by chance, and a user who wanted to would need 2^64 names.

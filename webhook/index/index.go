@@ -31,12 +31,16 @@ type Object struct {
 	Kind            string
 	Namespace, Name string
 	UID             string
-	Labels          map[string]string
-	Owners          []Owner
+	// An object with more than 4096 Labels counts as production. Of a pod with more than
+	// 256, or more than 32 KiB of them, it is not known what selects it.
+	Labels map[string]string
+	// Owners may be more than 64: the others are not followed, and production that has
+	// them raises a doubt about everything else in its namespace that may own.
+	Owners []Owner
 	// Terminating says that it is on its way out: it still counts.
 	Terminating bool
 	// Facts is a *Pod, *Claim, *PersistentVolume, *Snapshot, *Budget, *Service,
-	// *Binding, *Definition or *APIService for the kinds that have facts, else nil.
+	// *Binding or *Definition for the kinds that have facts, else nil.
 	Facts any
 }
 
@@ -51,7 +55,8 @@ type Owner struct {
 type Pod struct {
 	Node, ServiceAccount, PriorityClass string
 	// Claims, Secrets and ConfigMaps are what it mounts, takes its environment from
-	// and pulls its images with, sorted.
+	// and pulls its images with, sorted. With more than 256 claims it may mount any of its
+	// namespace; with more than 32 KiB of the other names, any of those.
 	Claims, Secrets, ConfigMaps []string
 	// Done says that all its containers have ended for good: it needs nothing any more.
 	Done bool
@@ -72,19 +77,21 @@ type Snapshot struct {
 	Time  time.Time
 }
 
-// Budget is what is known of a PodDisruptionBudget. Worthless says that it lets all of
+// Budget is what is known of a PodDisruptionBudget. One whose Selector has more than 256
+// requirements or values covers nothing. Worthless says that it lets all of
 // its pods be disrupted at once, so that it protects nothing.
 type Budget struct {
 	Selector  labels.Selector
 	Worthless bool
 }
 
-// Service is what is known of a Service. A nil Selector selects nothing.
+// Service is what is known of a Service. A nil Selector selects nothing; one with more
+// than 256 requirements or values may select anything.
 type Service struct{ Selector labels.Selector }
 
 // Binding is what is known of a RoleBinding or ClusterRoleBinding: the role, and the
 // service accounts among its subjects as NAMESPACE/NAME. A group of service accounts is
-// written NAMESPACE/* or */*.
+// written NAMESPACE/* or */*. More than 1024 of them are taken for */*.
 type Binding struct {
 	RoleKind, RoleName string
 	Accounts           []string
@@ -96,15 +103,9 @@ type Definition struct {
 	Kind   string
 }
 
-// APIService is what is known of an APIService: the group and version that it serves.
-// Local says that the API server serves it itself.
-type APIService struct {
-	Group, Version string
-	Local          bool
-}
-
 // Question is what somebody asks: what depends on this object, as it is before the
-// operation.
+// operation. On an APIService that is all of its group, whether the API server answers
+// for it itself or not: while it points elsewhere all of these are hidden.
 type Question struct {
 	Resource        schema.GroupResource
 	Namespace, Name string

@@ -1,6 +1,10 @@
 package index
 
-import "k8s.io/apimachinery/pkg/runtime/schema"
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
 
 // The kinds that the index knows something of.
 var (
@@ -9,6 +13,7 @@ var (
 	nodes           = schema.GroupResource{Resource: "nodes"}
 	claims          = schema.GroupResource{Resource: "persistentvolumeclaims"}
 	volumes         = schema.GroupResource{Resource: "persistentvolumes"}
+	snapshots       = schema.GroupResource{Group: "snapshot.storage.k8s.io", Resource: "volumesnapshots"}
 	services        = schema.GroupResource{Resource: "services"}
 	secrets         = schema.GroupResource{Resource: "secrets"}
 	configMaps      = schema.GroupResource{Resource: "configmaps"}
@@ -26,3 +31,16 @@ var (
 	definitions     = schema.GroupResource{Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions"}
 	apiServices     = schema.GroupResource{Group: "apiregistration.k8s.io", Resource: "apiservices"}
 )
+
+// connectorGroup ends the API groups of Config Connector's cloud resources, and
+// connectorCore is the one that holds its own settings.
+const (
+	connectorGroup = ".cnrm.cloud.google.com"
+	connectorCore  = "core" + connectorGroup
+)
+
+// InCloud reports whether the objects of an API group stand for resources in the cloud,
+// as far as that can be told by the group: it is one of Config Connector's.
+func InCloud(group string) bool {
+	return strings.HasSuffix(group, connectorGroup) && group != connectorCore
+}

@@ -11,7 +11,7 @@ import (
 func (x *Index) relink(id int32, want []place) {
 	r := x.records.at(id)
 	stale := make([]int32, 0, 8)
-	done := make([]bool, len(want), 16)
+	done := make([]bool, len(want))
 	first := r.links
 	r.links = 0
 	for l := first; l != 0; {

@@ -55,6 +55,8 @@ type asking struct {
 	volumes   []volumeOf
 	isCovered bool
 	unknown   []string
+	// compared counts the pods that were looked at and the labels that were asked for.
+	compared int
 }
 
 // Lost says what depends on an object: what is deleted with it, and what stays and
@@ -139,12 +141,11 @@ func (a *asking) instancesOf(resource schema.GroupResource) {
 	})
 }
 
-// served counts the objects of the kinds that an APIService serves. One that is local
-// comes again by itself. The objects are not deleted, so that nothing falls with them.
+// served counts the objects of the kinds that an APIService serves. They are not deleted,
+// so that nothing falls with them. One that the API server answers itself comes again when
+// it is deleted; but one that is made to point elsewhere hides all of its group, and the
+// garbage collector then takes what they own.
 func (a *asking) served() {
-	if local, ok := a.fact().(localService); ok && bool(local) {
-		return
-	}
 	group := apiGroup(a.q.Name)
 	for resource, id := range a.x.kindIDs {
 		if resource.Group == group {

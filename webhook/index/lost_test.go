@@ -15,6 +15,7 @@ import (
 func shop() *Index {
 	x := New(Options{Production: byEnvironment})
 	readAll(x)
+	x.SetState(replicaSets, State{Phase: Synced, Namespaced: true})
 	live, dev := map[string]string{"env": "production", "app": "web"}, map[string]string{"app": "web"}
 	controlledBy := func(uid string) []Owner { return []Owner{{UID: uid, Controller: true}} }
 	facts := func(node string, claims ...string) *Pod {
@@ -46,8 +47,8 @@ func shop() *Index {
 		{Resource: widgets, Kind: "Widget", Namespace: "staging", Name: "two", UID: "w2"},
 		{Resource: services, Kind: "Service", Namespace: "staging", Name: "of-two", UID: "s2", Owners: controlledBy("w2"), Facts: &Service{}},
 		{Resource: gadgets, Kind: "Gadget", Name: "shared", UID: "g1", Owners: []Owner{{UID: "w1"}, {UID: "web"}}},
-		{Resource: apiServices, Kind: "APIService", Name: "v1.example.com", UID: "a1", Facts: &APIService{Group: "example.com", Version: "v1"}},
-		{Resource: apiServices, Kind: "APIService", Name: "v1.apps", UID: "a2", Facts: &APIService{Group: "apps", Version: "v1", Local: true}},
+		{Resource: apiServices, Kind: "APIService", Name: "v1.example.com", UID: "a1"},
+		{Resource: apiServices, Kind: "APIService", Name: "v1.apps", UID: "a2"},
 		{Resource: pods, Kind: "Pod", Namespace: "staging", Name: "web", UID: "p6", Labels: dev, Facts: facts("n2")},
 	} {
 		x.Put(o)
@@ -55,7 +56,7 @@ func shop() *Index {
 	return x
 }
 
-func TestWhatIsLost(t *testing.T) {
+func TestWhatDependsOnAnObjectIsLostWithIt(t *testing.T) {
 	x := shop()
 	data := operation.Volume{Claim: "shop/data", Name: "pv-1", ReclaimPolicy: "Delete", Production: true, Snapshot: "nightly-2", SnapshotTime: time.Unix(200, 0)}
 	type all = []operation.Dependents
@@ -92,7 +93,13 @@ func TestWhatIsLost(t *testing.T) {
 				{Kind: "Gadget", Via: instance, Count: 1, Names: []string{"shared"}},
 			},
 		}},
-		{"an API that the API server serves itself comes again", Question{Resource: apiServices, Name: "v1.apps", UID: "a2"}, Answer{}},
+		{"an API that the API server serves itself is hidden with all of its group when it points elsewhere", Question{Resource: apiServices, Name: "v1.apps", UID: "a2"}, Answer{
+			Dependents: all{
+				{Kind: "Deployment", Via: instance, Count: 1, Production: 1, Names: []string{"shop/web"}},
+				{Kind: "ReplicaSet", Via: instance, Count: 1, Production: 1, Names: []string{"shop/web-1"}},
+				{Kind: "DaemonSet", Via: instance, Count: 1, Names: []string{"shop/agent"}},
+			},
+		}},
 		{"an owner takes along what it owns at any depth, but for what another owns too", Question{Resource: deployments, Namespace: "shop", Name: "web", UID: "web"}, Answer{
 			Dependents: all{
 				{Kind: "Pod", Via: ownedBy, Count: 2, Production: 2, Names: []string{"web-1-a", "web-1-b"}},

@@ -141,10 +141,7 @@ func (a *modelAnswer) relations() {
 	case definitions:
 		a.add(operation.Instance, m.all(func(o Object) bool { return o.Resource.String() == q.Name })...)
 	case apiServices:
-		o, _ := m.find(apiServices, "", q.Name)
-		if s, ok := o.Facts.(*APIService); !ok || !s.Local {
-			a.add(operation.Instance, m.all(func(o Object) bool { return "v1."+o.Resource.Group == q.Name })...)
-		}
+		a.add(operation.Instance, m.all(func(o Object) bool { return "v1."+o.Resource.Group == q.Name })...)
 	case claims:
 		if o, ok := m.find(claims, q.Namespace, q.Name); ok {
 			a.claims[keyOf(o)] = true

@@ -1,9 +1,6 @@
 package index
 
-import (
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-)
+import "k8s.io/apimachinery/pkg/runtime/schema"
 
 // scheduled counts the pods on a node whose end nobody watches over: no budget covers
 // them, and they are no DaemonSet's, whose pods go with their node whatever happens.
@@ -12,21 +9,21 @@ func (a *asking) scheduled() {
 	if on == 0 {
 		return
 	}
-	selectors := map[int32][]labels.Selector{}
+	covers := map[int32]selection{}
 	a.x.ofParent(a.x.parents.at(on).buckets, func(_ int32, b *bucketEntry) {
 		a.x.members(b, func(id int32, r *recordEntry) bool {
-			of, ok := selectors[r.namespace]
+			budgets, ok := covers[r.namespace]
 			if !ok {
-				of = a.x.budgetsOf(r.namespace)
-				selectors[r.namespace] = of
+				budgets = a.x.budgetsOf(r.namespace)
+				covers[r.namespace] = budgets
 			}
 			s := a.x.shapeAt(r.shape)
 			controller := a.x.controllerOf(r)
 			if !s.done && (controller == 0 || !a.x.isOf(controller, daemonSets)) &&
-				!selectedBy(of).is(s, a.x.extraOf(id)) {
+				!budgets.selects(s, a.x.extraOf(id), &a.compared) {
 				a.tally.record(scheduled, id, a.x.isMarked(id))
 			}
-			return true
+			return a.looksOn()
 		})
 	})
 }
@@ -40,28 +37,28 @@ func (a *asking) covered() {
 	}
 	r := a.x.records.at(id)
 	a.isCovered = a.x.controllerOf(r) != 0 &&
-		selectedBy(a.x.budgetsOf(r.namespace)).is(a.x.shapeAt(r.shape), a.x.extraOf(id))
+		a.x.budgetsOf(r.namespace).selects(a.x.shapeAt(r.shape), a.x.extraOf(id), &a.compared)
 }
 
 // budgetsOf are the selectors of the budgets of a namespace that are worth something.
-func (x *Index) budgetsOf(namespace int32) []labels.Selector {
-	var selectors []labels.Selector
+func (x *Index) budgetsOf(namespace int32) selection {
+	var selectors []*podSelector
 	kind := x.kindIDs[budgets]
 	if kind == 0 || namespace == 0 {
-		return nil
+		return selection{}
 	}
 	x.ofParent(x.namespaces.at(namespace).buckets, func(_ int32, b *bucketEntry) {
 		if b.kind != kind {
 			return
 		}
 		x.members(b, func(id int32, _ *recordEntry) bool {
-			if selector, ok := x.facts[id].(labels.Selector); ok {
+			if selector, ok := x.facts[id].(*podSelector); ok {
 				selectors = append(selectors, selector)
 			}
 			return true
 		})
 	})
-	return selectors
+	return selectionOf(selectors...)
 }
 
 // controllerOf is the owner that controls an object, or 0.

@@ -90,8 +90,6 @@ func someFacts(t *rapid.T, resource schema.GroupResource) any {
 		return &Service{Selector: someSelector.Draw(t, "selector")}
 	case roleBindings, clusterBindings:
 		return &Binding{RoleKind: rapid.SampledFrom([]string{"Role", "ClusterRole"}).Draw(t, "roleKind"), RoleName: someName.Draw(t, "role"), Accounts: someAccounts(t)}
-	case apiServices:
-		return &APIService{Group: "example.com", Version: "v1", Local: rapid.Bool().Draw(t, "local")}
 	}
 	return nil
 }

@@ -14,7 +14,10 @@ type shape struct {
 	account, priority           string // of a pod
 	labels, secrets, configMaps packed // of a pod
 	done                        bool   // of a pod
-	class, reclaim              string // of a volume; of a claim, the class
+	// labelsCut and namesCut say of a pod that it has more labels, or names more Secrets
+	// and ConfigMaps, than are kept: it has none of them here.
+	labelsCut, namesCut bool
+	class, reclaim      string // of a volume; of a claim, the class
 }
 
 // shapeEntry is a shape in the slab. Buckets keep it alive.
@@ -23,15 +26,20 @@ type shapeEntry struct {
 	buckets, same int32
 }
 
-// packed is a list of words, or of labels as key, value, key, value: one string takes
-// less than half of what a slice or a map does.
+// packed is a sorted list of words, each with a value: one string takes less than half
+// of what a slice or a map does. A word ends with a NUL and a value with endOfValue,
+// neither of which is in any name or label.
 type packed string
 
+const endOfValue = '\x01'
+
 func pack(words []string) packed {
+	if !slices.IsSorted(words) {
+		words = slices.Sorted(slices.Values(words))
+	}
 	var b strings.Builder
 	for _, word := range words {
-		b.WriteString(word)
-		b.WriteByte(0)
+		b.WriteString(word + "\x00\x01")
 	}
 	return packed(b.String())
 }
@@ -39,30 +47,31 @@ func pack(words []string) packed {
 func packLabels(set map[string]string) packed {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(set)) {
-		b.WriteString(key + "\x00" + set[key] + "\x00")
+		b.WriteString(key + "\x00" + set[key] + "\x01")
 	}
 	return packed(b.String())
 }
 
 // has reports whether a word is in the list.
 func (p packed) has(word string) bool {
-	for rest := string(p); rest != ""; {
-		var next string
-		if next, rest, _ = strings.Cut(rest, "\x00"); next == word {
-			return true
-		}
-	}
-	return false
+	_, ok := p.lookup(word)
+	return ok
 }
 
-// lookup finds the value of a label.
-func (p packed) lookup(label string) (string, bool) {
+// lookup finds the value of a word, by halves.
+func (p packed) lookup(word string) (string, bool) {
 	for rest := string(p); rest != ""; {
-		var key, value string
-		key, rest, _ = strings.Cut(rest, "\x00")
-		value, rest, _ = strings.Cut(rest, "\x00")
-		if key == label {
+		// The entry around the middle, or the one that ends there.
+		begin := strings.LastIndexByte(rest[:len(rest)/2], endOfValue) + 1
+		entry, after, _ := strings.Cut(rest[begin:], string(endOfValue))
+		key, value, _ := strings.Cut(entry, "\x00")
+		switch strings.Compare(key, word) {
+		case 0:
 			return value, true
+		case -1:
+			rest = after
+		default:
+			rest = rest[:begin]
 		}
 	}
 	return "", false
@@ -120,21 +129,24 @@ func (e extra) lookup(label string) (string, bool) {
 type podLabels struct {
 	template packed
 	own      extra
+	// compared counts the labels that were asked for.
+	compared *int
 }
 
-func (l podLabels) Lookup(label string) (string, bool) {
+func (l *podLabels) Lookup(label string) (string, bool) {
+	*l.compared++
 	if value, ok := l.own.lookup(label); ok {
 		return value, true
 	}
 	return l.template.lookup(label)
 }
 
-func (l podLabels) Has(label string) bool {
+func (l *podLabels) Has(label string) bool {
 	_, ok := l.Lookup(label)
 	return ok
 }
 
-func (l podLabels) Get(label string) string {
+func (l *podLabels) Get(label string) string {
 	value, _ := l.Lookup(label)
 	return value
 }

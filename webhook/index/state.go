@@ -104,12 +104,42 @@ func (x *Index) missing() error {
 	return fmt.Errorf("%w: %d of %d kinds are missing: %s", errUnread, len(missing), len(x.kindIDs), few(missing))
 }
 
-// noteSynced remembers that all was read once: from then on a kind that is missing
-// concerns only those who ask about it.
-func (x *Index) noteSynced() {
-	if !x.read && x.missing() == nil {
-		x.read = true
+// Complete returns nil if there is no kind that is Forbidden or Unserved, and no group,
+// whose objects could make a namespace or a definition one of Holders. The error says
+// how many there are and names a few. What has not been read yet is Synced's to say.
+func (x *Index) Complete() error {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.incomplete()
+}
+
+func (x *Index) incomplete() error {
+	var unread []string
+	for group := range x.discovery.Unserved {
+		unread = append(unread, "the API group "+group)
 	}
+	for resource, id := range x.kindIDs {
+		k := x.kinds.at(id)
+		if lost := k.state.Phase == Forbidden || k.state.Phase == Unserved; lost && (k.state.Namespaced || x.defined(k)) {
+			unread = append(unread, resource.String())
+		}
+	}
+	if len(unread) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d kinds or API groups can't be read: %s", len(unread), few(unread))
+}
+
+// noteSynced remembers that all was read once: from then on a kind that is missing
+// concerns only those who ask about it. Holders say less, or more, than before when what
+// can be read has changed.
+func (x *Index) noteSynced() {
+	synced, complete := x.missing() == nil, x.incomplete() == nil
+	if synced != x.synced || complete != x.complete {
+		x.synced, x.complete = synced, complete
+		x.touch()
+	}
+	x.read = x.read || synced
 }
 
 // few names the first few of a list.

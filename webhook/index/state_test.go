@@ -87,7 +87,6 @@ func TestAKindThatIsNotKnownIsNamedToThoseWhomItConcerns(t *testing.T) {
 	x.SetState(gadgets, State{Phase: Unserved, Err: "the server is down"})
 	x.SetState(claims, State{Namespaced: true})
 	x.SetDiscovered(Discovery{Known: true, Unserved: map[string]string{"metering.example.com": "503"}})
-	x.Put(Object{Resource: apiServices, Kind: "APIService", Name: "v1.local.example.com", Facts: &APIService{Local: true}})
 	for _, tt := range []struct {
 		name string
 		ask  Question
@@ -100,7 +99,7 @@ func TestAKindThatIsNotKnownIsNamedToThoseWhomItConcerns(t *testing.T) {
 		{"the definition of a kind whose group does not answer", Question{Resource: definitions, Name: "meters.metering.example.com"}, []string{noGroup}},
 		{"the API of such a group", Question{Resource: apiServices, Name: "v1.metering.example.com"}, []string{noGroup}},
 		{"the API of a group with such kinds", Question{Resource: apiServices, Name: "v1.example.com"}, []string{forbiddenWidgets, unservedGadgets}},
-		{"an API that comes again needs nothing to be known", Question{Resource: apiServices, Name: "v1.local.example.com"}, nil},
+		{"the API that the API server serves itself", Question{Resource: apiServices, Name: "v1."}, []string{forbiddenPods, unreadClaims}},
 		{"a secret, which pods mount", Question{Resource: secrets, Namespace: "shop", Name: "tls"}, []string{forbiddenPods}},
 		{"a claim, which pods mount", Question{Resource: claims, Namespace: "shop", Name: "data"}, []string{forbiddenPods}},
 		{"a volume, which a claim is bound to and pods mount", Question{Resource: volumes, Name: "pv-1"}, []string{forbiddenPods, unreadClaims}},
@@ -146,5 +145,69 @@ func TestAPodIsNotCoveredByABudgetThatMayBeGone(t *testing.T) {
 	want := []string{"synced true", "unserved false", "forbidden false", "pending false"}
 	if diff := cmp.Diff(want, covered); diff != "" {
 		t.Errorf("Covered (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheIndexSaysWhetherHoldersMayBeMissing(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(x *Index)
+		want string
+	}{
+		{"not if all was read", func(*Index) {}, ""},
+		{"not while a kind has not been read yet, which Synced says", func(x *Index) { x.SetState(widgets, State{Namespaced: true}) }, ""},
+		{"a kind in namespaces that may not be listed", func(x *Index) {
+			x.SetState(widgets, State{Phase: Forbidden, Namespaced: true})
+		}, "1 kinds or API groups can't be read: widgets.example.com"},
+		{"a kind in namespaces that nobody answers for", func(x *Index) {
+			x.SetState(widgets, State{Phase: Unserved, Namespaced: true, Err: "503"})
+		}, "1 kinds or API groups can't be read: widgets.example.com"},
+		{"not a kind of the cluster, which nothing holds", func(x *Index) { x.SetState(widgets, State{Phase: Forbidden}) }, ""},
+		{"a kind of the cluster that has a definition", func(x *Index) {
+			x.SetState(widgets, State{Phase: Forbidden})
+			x.Put(Object{Resource: definitions, Kind: "CustomResourceDefinition", Name: widgets.String(), UID: "crd"})
+		}, "1 kinds or API groups can't be read: widgets.example.com"},
+		{"a group that nobody answers for", func(x *Index) {
+			x.SetDiscovered(Discovery{Known: true, Unserved: map[string]string{"metering.example.com": "503"}})
+		}, "1 kinds or API groups can't be read: the API group metering.example.com"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			x := New(Options{Production: byEnvironment})
+			readAll(x)
+			tt.do(x)
+			got := ""
+			if err := x.Complete(); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("Complete: %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWhatCanBeReadIsSignalledAsAChange(t *testing.T) {
+	x := New(Options{Production: byEnvironment})
+	for _, step := range []struct {
+		name string
+		do   func()
+		want bool
+	}{
+		{"all is read", func() { readAll(x) }, true},
+		{"it is still", func() { readAll(x) }, false},
+		{"a kind is lost", func() { x.SetState(widgets, State{Phase: Unserved, Namespaced: true}) }, true},
+		{"for another reason", func() { x.SetState(widgets, State{Phase: Forbidden, Namespaced: true}) }, false},
+		{"it is back", func() { x.SetState(widgets, State{Phase: Synced, Namespaced: true}) }, true},
+	} {
+		step.do()
+		signal := false
+		select {
+		case <-x.Changed():
+			signal = true
+		default:
+		}
+		if signal != step.want {
+			t.Errorf("%s: signal %t, want %t", step.name, signal, step.want)
+		}
 	}
 }

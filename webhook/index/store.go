@@ -20,11 +20,11 @@ type Options struct {
 // Index is the store and what it answers. All its methods may be called concurrently.
 //
 // A write holds it for some microseconds, an answer for less than a millisecond unless
-// thousands of objects must be looked at one by one (see maxWalk).
+// thousands of objects must be looked at one by one (see maxWalk and maxCompared).
 //
 // It takes about 260 bytes an object (BenchmarkBuild). Who may create objects can make it
-// grow, by no more than etcd holds of them: it keeps names, and for pods what they mount
-// and are labelled with. What objects leave behind is used again for others but not given
+// grow, by no more than etcd holds of them, and some 100 KB an object: it keeps names, and
+// for pods what they mount and are labelled with, up to bounds (see maxText). What objects leave behind is used again for others but not given
 // back: it is as large as the cluster ever was.
 type Index struct {
 	isProduction Production
@@ -56,6 +56,8 @@ type Index struct {
 	discovery Discovery
 	// read says that all was read once.
 	read bool
+	// synced and complete are whether Synced and Complete were nil when last looked at.
+	synced, complete bool
 }
 
 // New returns an index that knows nothing yet.

@@ -17,7 +17,6 @@ var (
 	jobs         = schema.GroupResource{Group: "batch", Resource: "jobs"}
 	autoscalers  = schema.GroupResource{Group: "autoscaling", Resource: "horizontalpodautoscalers"}
 	widgets      = schema.GroupResource{Group: "example.com", Resource: "widgets"}
-	snapshots    = schema.GroupResource{Group: "snapshot.storage.k8s.io", Resource: "volumesnapshots"}
 )
 
 // synthetic makes the objects of a cluster in the mix that clusters have: of each app a

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -12,7 +14,7 @@ type taken struct {
 	shape                   shape
 	owners                  []ownerRef
 	mounts                  []identity
-	node, snapshot          identity
+	node, snapshot, owned   identity
 	facts                   any
 }
 
@@ -24,11 +26,15 @@ type ownerRef struct {
 func (x *Index) take(o Object) taken {
 	t := taken{id: uidOf(o.UID), terminating: o.Terminating}
 	if f := x.isProduction.Object; f != nil {
-		t.own = f(o.Namespace, o.Name, o.Labels)
+		t.own = f(o.Namespace, o.Name, o.Labels) || len(o.Labels) > maxRead
 	}
 	if f := x.isProduction.Namespace; f != nil && o.Resource == namespaces {
-		t.whole = f(o.Name, o.Labels)
+		t.whole = f(o.Name, o.Labels) || len(o.Labels) > maxRead
 		t.own = t.own || t.whole
+	}
+	if len(o.Owners) > maxOwners {
+		o.Owners = o.Owners[:maxOwners]
+		t.owned = ownedByMany(o.Namespace)
 	}
 	for _, owner := range o.Owners {
 		id := uidOf(owner.UID)
@@ -59,36 +65,40 @@ func (t *taken) takeFacts(o Object) {
 		}
 	case *Budget:
 		if f.Selector != nil && !f.Worthless {
-			t.facts = f.Selector
+			t.facts = compile(f.Selector)
 		}
 	case *Service:
 		if f.Selector != nil {
-			t.facts = f.Selector
+			t.facts = compile(f.Selector)
 		}
 	case *Binding:
 		b := &Binding{RoleKind: strings.Clone(f.RoleKind), RoleName: strings.Clone(f.RoleName)}
-		for _, account := range f.Accounts {
+		accounts := f.Accounts
+		if len(accounts) > maxAccounts {
+			accounts = []string{allAccounts}
+		}
+		for _, account := range accounts {
 			b.Accounts = append(b.Accounts, strings.Clone(account))
 		}
 		t.facts = b
-	case *APIService:
-		t.facts = localService(f.Local)
 	}
 }
 
-// What is kept of the facts of a claim, a volume and an APIService. Of a definition its
-// name is enough: it is RESOURCE.GROUP (k8s.io/apiextensions-apiserver, validation).
+// What is kept of the facts of a claim and a volume. Of a definition its name is enough:
+// it is RESOURCE.GROUP (k8s.io/apiextensions-apiserver, validation).
 type (
-	volumeName   string
-	claimName    struct{ namespace, name string }
-	localService bool
+	volumeName string
+	claimName  struct{ namespace, name string }
 )
 
 func (t *taken) takePod(o Object, f *Pod) {
-	template, own := splitLabels(o.Labels)
-	t.shape = shape{
-		account: f.ServiceAccount, priority: f.PriorityClass, labels: template,
-		secrets: pack(f.Secrets), configMaps: pack(f.ConfigMaps), done: f.Done,
+	t.shape = shape{account: f.ServiceAccount, priority: f.PriorityClass, done: f.Done}
+	var own extra
+	if t.shape.labelsCut = len(o.Labels) > maxLabels || length(maps.Keys(o.Labels))+length(maps.Values(o.Labels)) > maxText; !t.shape.labelsCut {
+		t.shape.labels, own = splitLabels(o.Labels)
+	}
+	if t.shape.namesCut = length(slices.Values(f.Secrets))+length(slices.Values(f.ConfigMaps)) > maxText; !t.shape.namesCut {
+		t.shape.secrets, t.shape.configMaps = pack(f.Secrets), pack(f.ConfigMaps)
 	}
 	if own != "" {
 		t.facts = own
@@ -96,11 +106,23 @@ func (t *taken) takePod(o Object, f *Pod) {
 	if f.Node != "" {
 		t.node = called(roleNode, "", f.Node)
 	}
+	if len(f.Claims) > maxClaims {
+		t.mounts = append(t.mounts, called(roleClaim, o.Namespace, anyClaim))
+		return
+	}
 	for _, claim := range f.Claims {
 		if id := called(roleClaim, o.Namespace, claim); !slices.Contains(t.mounts, id) {
 			t.mounts = append(t.mounts, id)
 		}
 	}
+}
+
+// length is how many bytes some words have.
+func length(words iter.Seq[string]) (bytes int) {
+	for word := range words {
+		bytes += len(word) + len("\x00\x01")
+	}
+	return bytes
 }
 
 // placesFor lists the buckets that an object belongs in.
@@ -122,6 +144,11 @@ func (x *Index) placesFor(r *recordEntry, t taken) []place {
 	for _, mount := range t.mounts {
 		p := home
 		p.parent = x.parentOf(mount)
+		places = append(places, p)
+	}
+	if t.owned != (identity{}) {
+		p := home
+		p.parent = x.parentOf(t.owned)
 		places = append(places, p)
 	}
 	for _, id := range [...]identity{t.node, t.snapshot} {

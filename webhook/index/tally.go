@@ -20,6 +20,9 @@ const (
 	scaled    = operation.Scaled
 )
 
+// takesAway are the ways to depend of what is deleted with the target.
+var takesAway = map[operation.Via]bool{contained: true, instance: true, ownedBy: true}
+
 const (
 	// shown is how many names an entry has: as many as people read.
 	shown = 5
@@ -85,10 +88,16 @@ func (e *tallyEntry) add(id int32, objects int, production bool) {
 func (t *tally) dependents(home int32) []operation.Dependents {
 	var all []operation.Dependents
 	for key, e := range t.entries {
-		all = append(all, operation.Dependents{
-			Kind: t.x.kinds.at(key.kind).name, Via: key.via, Count: e.objects, Production: e.production,
-			Names: t.names(e, home),
-		})
+		kind := t.x.kinds.at(key.kind)
+		d := operation.Dependents{
+			Kind: kind.name, Via: key.via, Count: e.objects, Production: e.production, Names: t.names(e, home),
+		}
+		all = append(all, d)
+		// Whether one of them says that its resource stays is not kept here: it goes then.
+		if e.production > 0 && takesAway[key.via] && InCloud(kind.resource.Group) {
+			d.Via, d.Names = operation.Backs, slices.Clone(d.Names)
+			all = append(all, d)
+		}
 	}
 	ways := operation.Via("").Values()
 	slices.SortFunc(all, func(a, b operation.Dependents) int {

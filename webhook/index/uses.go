@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	"github.com/mollyguard/mollyguard/operation"
 )
 
@@ -14,6 +12,10 @@ import (
 type podMatch struct {
 	is    func(*shape, extra) bool
 	apart bool
+	// may, if it is not nil, says which pods may be meant for all that is known: those
+	// count, and doubt is said if one of them is production.
+	may   func(*shape) bool
+	doubt string
 }
 
 // byShape matches pods by what they have in common with others.
@@ -21,21 +23,11 @@ func byShape(is func(*shape) bool) podMatch {
 	return podMatch{is: func(s *shape, _ extra) bool { return is(s) }}
 }
 
-// selectedBy matches the pods that one of some selectors selects.
-func selectedBy(selectors []labels.Selector) podMatch {
-	return podMatch{
-		is: func(s *shape, own extra) bool {
-			return slices.ContainsFunc(selectors, func(selector labels.Selector) bool {
-				return selector.Matches(podLabels{template: s.labels, own: own})
-			})
-		},
-		apart: slices.ContainsFunc(selectors, mentionsOwnLabels),
-	}
-}
-
-func mentionsOwnLabels(selector labels.Selector) bool {
-	requirements, _ := selector.Requirements()
-	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return slices.Contains(ownLabels, r.Key()) })
+// byName matches pods by the Secrets or ConfigMaps that they name.
+func byName(is func(*shape) bool) podMatch {
+	match := byShape(is)
+	match.may, match.doubt = func(s *shape) bool { return s.namesCut }, tooManyNames
+	return match
 }
 
 // podsIn counts the pods of a namespace that need something: those that are done do not.
@@ -52,27 +44,49 @@ func (a *asking) allPods(via operation.Via, match podMatch) {
 	}
 }
 
-// pods counts those of a bucket that match.
+// pods counts those of a bucket that match, as long as the question may go on.
 func (a *asking) pods(via operation.Via, match podMatch) func(int32, *bucketEntry) {
 	kind := a.x.kindIDs[pods]
 	return func(id int32, b *bucketEntry) {
-		if b.kind != kind {
+		if b.kind != kind || !a.looksOn() {
 			return
 		}
-		s := a.x.shapeAt(b.shape)
+		s, production := a.x.shapeAt(b.shape), a.x.production(b.place)
 		switch {
 		case s.done:
+		case match.may != nil && match.may(s):
+			a.tally.bucket(via, id, b)
+			if production {
+				a.doubt(match.doubt)
+			}
 		case match.apart:
-			production := a.x.production(b.place)
 			a.x.members(b, func(id int32, _ *recordEntry) bool {
 				if match.is(s, a.x.extraOf(id)) {
 					a.tally.record(via, id, production)
 				}
-				return true
+				return a.looksOn()
 			})
 		case match.is(s, ""):
 			a.tally.bucket(via, id, b)
 		}
+	}
+}
+
+// looksOn counts a pod that is looked at. It reports whether there may be more, and says
+// so once there may not.
+func (a *asking) looksOn() bool {
+	a.compared++
+	if a.compared <= maxCompared {
+		return true
+	}
+	a.doubt(tooManyPods)
+	return false
+}
+
+// doubt says once what could not be learnt.
+func (a *asking) doubt(what string) {
+	if !slices.Contains(a.unknown, what) {
+		a.unknown = append(a.unknown, what)
 	}
 }
 
@@ -82,11 +96,11 @@ func (x *Index) extraOf(pod int32) extra {
 }
 
 func (a *asking) secret() {
-	a.podsIn(a.home, mounted, byShape(func(s *shape) bool { return s.secrets.has(a.q.Name) }))
+	a.podsIn(a.home, mounted, byName(func(s *shape) bool { return s.secrets.has(a.q.Name) }))
 }
 
 func (a *asking) configMap() {
-	a.podsIn(a.home, mounted, byShape(func(s *shape) bool { return s.configMaps.has(a.q.Name) }))
+	a.podsIn(a.home, mounted, byName(func(s *shape) bool { return s.configMaps.has(a.q.Name) }))
 }
 
 func (a *asking) account() { a.accounts([]string{a.q.Namespace + "/" + a.q.Name}) }
@@ -111,8 +125,8 @@ func (a *asking) storageClass() {
 
 // service counts the pods behind a Service, unless the question says which they are.
 func (a *asking) service() {
-	if selector, ok := a.fact().(labels.Selector); ok && a.q.Selector == nil {
-		a.podsIn(a.home, selected, selectedBy([]labels.Selector{selector}))
+	if selector, ok := a.fact().(*podSelector); ok && a.q.Selector == nil {
+		a.podsIn(a.home, selected, selectionOf(selector).match(&a.compared))
 	}
 }
 
@@ -155,10 +169,13 @@ func (a *asking) binding() { a.accounts(a.q.Accounts) }
 // accounts counts the pods that run as one of some accounts, written as in Binding.
 func (a *asking) accounts(accounts []string) {
 	const every = "*"
-	byNamespace := map[string][]string{}
+	byNamespace := map[string]map[string]bool{}
 	for _, account := range accounts {
 		if namespace, name, ok := strings.Cut(account, "/"); ok {
-			byNamespace[namespace] = append(byNamespace[namespace], name)
+			if byNamespace[namespace] == nil {
+				byNamespace[namespace] = map[string]bool{}
+			}
+			byNamespace[namespace][name] = true
 		}
 	}
 	if _, ok := byNamespace[every]; ok {
@@ -166,8 +183,8 @@ func (a *asking) accounts(accounts []string) {
 		return
 	}
 	for namespace, names := range byNamespace {
-		match := byShape(func(s *shape) bool { return slices.Contains(names, s.account) })
-		if slices.Contains(names, every) {
+		match := byShape(func(s *shape) bool { return names[s.account] })
+		if names[every] {
 			match = byShape(func(*shape) bool { return true })
 		}
 		a.podsIn(a.x.namespaceIDs[namespace], uses, match)
@@ -177,17 +194,17 @@ func (a *asking) accounts(accounts []string) {
 // named counts what the question itself names: pods by their labels, Services, what is
 // scaled.
 func (a *asking) named() {
-	var selectors []labels.Selector
+	var selectors []*podSelector
 	if a.q.Selector != nil {
-		selectors = append(selectors, a.q.Selector)
+		selectors = append(selectors, compile(a.q.Selector))
 	}
 	for _, name := range a.q.Backends {
-		if selector, ok := a.x.facts[a.x.find(services, a.q.Namespace, name)].(labels.Selector); ok {
+		if selector, ok := a.x.facts[a.x.find(services, a.q.Namespace, name)].(*podSelector); ok {
 			selectors = append(selectors, selector)
 		}
 	}
 	if len(selectors) > 0 {
-		a.podsIn(a.home, selected, selectedBy(selectors))
+		a.podsIn(a.home, selected, selectionOf(selectors...).match(&a.compared))
 	}
 	if target := a.scales(); target != nil {
 		if id := a.x.find(target.Resource, target.Namespace, target.Name); id != 0 {

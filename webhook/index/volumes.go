@@ -47,21 +47,25 @@ func (a *asking) volume() {
 
 // mountersOf counts the pods that mount a claim.
 func (a *asking) mountersOf(namespace, claim string) {
-	if p := a.x.findParent(called(roleClaim, namespace, claim)); p != 0 {
-		a.x.ofParent(a.x.parents.at(p).buckets, a.pods(mounted, byShape(func(*shape) bool { return true })))
+	match := byShape(func(*shape) bool { return true })
+	for _, name := range []string{claim, anyClaim} {
+		if p := a.x.findParent(called(roleClaim, namespace, name)); p != 0 {
+			a.x.ofParent(a.x.parents.at(p).buckets, a.pods(mounted, match))
+		}
+		match.may, match.doubt = func(*shape) bool { return true }, tooManyClaims
 	}
 }
 
-// mountedByProduction reports whether a pod of production mounts a claim.
+// mountedByProduction reports whether a pod of production mounts a claim, or may.
 func (x *Index) mountedByProduction(namespace, claim string) bool {
-	p := x.findParent(called(roleClaim, namespace, claim))
-	if p == 0 {
-		return false
-	}
 	found := false
-	x.ofParent(x.parents.at(p).buckets, func(_ int32, b *bucketEntry) {
-		found = found || x.production(b.place) && !x.shapeAt(b.shape).done
-	})
+	for _, name := range []string{claim, anyClaim} {
+		if p := x.findParent(called(roleClaim, namespace, name)); p != 0 {
+			x.ofParent(x.parents.at(p).buckets, func(_ int32, b *bucketEntry) {
+				found = found || x.production(b.place) && !x.shapeAt(b.shape).done
+			})
+		}
+	}
 	return found
 }
 
@@ -139,6 +143,7 @@ func (x *Index) describe(v volumeOf) operation.Volume {
 
 // addSnapshot names the newest snapshot of a volume that is ready.
 func (x *Index) addSnapshot(v *operation.Volume) {
+	defer func() { v.SnapshotsUnknown = v.Snapshot == "" && x.mayBeMissed(snapshots) }()
 	namespace, claim, _ := strings.Cut(v.Claim, "/")
 	p := x.findParent(called(roleSnapshot, namespace, claim))
 	if v.Claim == "" || p == 0 {

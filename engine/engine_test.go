@@ -298,8 +298,8 @@ _whole(x) := x
 		`"target":{"ancestors":[],"annotations":{},"cluster":"","controlled":true,"ended":true,"group":"","kind":"","labels":{"a":"b"},"location":"","name":"whole","namespace":"",` +
 		`"namespace_labels":{},"own":false,"passes":"","project":"","project_labels":{},"ref":"","resource":"","tags":{},"uid":""},` +
 		`"time":"2026-11-21T03:12:47Z","unknown":[],"verb":"update",` +
-		`"volumes":[{"claim":"shop/db","name":"pv-1","production":true,"reclaim_policy":"Delete","snapshot":"s","snapshot_time":"2026-11-20T18:00:00Z"},` +
-		`{"claim":"shop/cache","name":"","production":false,"reclaim_policy":"","snapshot":"","snapshot_time":"0001-01-01T00:00:00Z"}]}`
+		`"volumes":[{"claim":"shop/db","name":"pv-1","production":true,"reclaim_policy":"Delete","snapshot":"s","snapshot_time":"2026-11-20T18:00:00Z","snapshots_unknown":false},` +
+		`{"claim":"shop/cache","name":"","production":false,"reclaim_policy":"","snapshot":"","snapshot_time":"0001-01-01T00:00:00Z","snapshots_unknown":false}]}`
 	if len(got) != 1 {
 		t.Fatalf("violations: %+v", got)
 	}

@@ -207,7 +207,7 @@ type Target struct {
 	Ancestors       []string          `json:"ancestors" desc:"what the project is in, nearest first: folders/NUMBER, organizations/NUMBER"`
 	Own             bool              `json:"own" desc:"true if mollyguard itself guards or sees with it: its webhook configuration, its log sink, its own access"`
 	Controlled      bool              `json:"controlled" desc:"true if a controller owns it, which would make it anew"`
-	Ended           bool              `json:"ended" desc:"true for a Job or a pod that has ended for good: nothing of it runs any more"`
+	Ended           bool              `json:"ended" desc:"true for a Job or a pod that has ended for good, and a ReplicaSet at zero that a controller owns: nothing of it runs any more"`
 	Passes          string            `json:"passes" desc:"whose steps mollyguard lets through and the operation would give somebody the use of: the name of the exemption, else empty"`
 	// Within is the canonical name of the namespace that the target of an operation on
 	// mollyguard itself belongs to: a grant for that namespace covers it too. Empty for

@@ -98,7 +98,7 @@ func (f floor) exemption(e guard.Exemption) (expression string, ok bool) {
 		terms = append(terms, matchesAny("oldObject", parsedSelectors(e.Selectors)))
 	}
 	if e.Controlled {
-		terms = append(terms, "oldObject.?metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))")
+		terms = append(terms, isControlled)
 	}
 	return strings.Join(terms, " && "), true
 }

@@ -67,7 +67,8 @@ func (g generator) secretFilter() string {
 func roleFilter() string {
 	return `[object.?rules.orValue(null)].exists(rules, rules != null && rules.exists(rule, ` +
 		`rule.?verbs.orValue([]).exists(v, v == "impersonate" || v.startsWith("impersonate:")) || ` +
-		`rule.?resources.orValue([]).exists(x, x == "` + tokenResource + `" || x == "*/token" || x == "` + everything + `" && "create" in rule.?verbs.orValue([]))))` +
+		`rule.?resources.orValue([]).exists(x, x == "` + tokenResource + `" || x == "*/token" || x == "` + everything + `" && "create" in rule.?verbs.orValue([]) && ` +
+		`rule.?apiGroups.orValue([]).exists(g, g in ["", "` + everything + `"]))))` +
 		` && (oldObject == null || object.?rules.orValue(null) != oldObject.?rules.orValue(null))`
 }
 

@@ -11,6 +11,8 @@ import (
 const (
 	podResource = "/pods"
 	jobResource = "batch/jobs"
+
+	replicaSetResource = "apps/replicasets"
 )
 
 // controlled reports whether a controller owns an object, and would make it anew. What
@@ -22,7 +24,8 @@ func controlled(o *object) bool {
 }
 
 // ended reports whether an object is a pod or a Job that has ended for good
-// (PodPhase; the conditions of a Job). What cannot be read has not ended.
+// (PodPhase; the conditions of a Job), or a ReplicaSet of a controller's that is at zero:
+// the version before, kept to go back to. What cannot be read has not ended.
 func (r groupResource) ended(o *object) bool {
 	s := side{o, &faults{}}
 	over := false
@@ -35,6 +38,10 @@ func (r groupResource) ended(o *object) bool {
 			kind, status := f[0].str(), f[1].str()
 			over = over || slices.Contains(endedConditions, kind) && status == "True"
 		})
+	case replicaSetResource:
+		wanted, set := s.spec("replicas").count()
+		there, _ := s.status("replicas").count()
+		over = set && wanted == 0 && there == 0 && controlled(o)
 	}
 	return over && len(s.faults.list) == 0
 }
@@ -83,11 +90,15 @@ func works(object string) string {
 	return "!" + at(object, "[]", "status", "conditions") + ".exists(c, c.type in " + celTexts(endedConditions) + ` && c.status == "True")`
 }
 
-// hasEnded is CEL for an old object that is a pod or a Job and has ended.
+// hasEnded is CEL for an old object that has ended, see groupResource.ended.
 func hasEnded() string {
 	about := func(resource string) string { return weakening{resources: []string{resource}}.about() }
-	return anyOf(allOf(about(podResource), "!"+anyOf(runs(oldObject))), allOf(about(jobResource), "!"+anyOf(works(oldObject))))
+	return anyOf(allOf(about(podResource), "!"+anyOf(runs(oldObject))), allOf(about(jobResource), "!"+anyOf(works(oldObject))),
+		allOf(about(replicaSetResource), "oldObject.?spec.?replicas.orValue(1) == 0", "oldObject.?status.?replicas.orValue(0) == 0", isControlled))
 }
+
+// isControlled is CEL for an old object that a controller owns.
+const isControlled = "oldObject.?metadata.?ownerReferences.orValue([]).exists(o, o.?controller.orValue(false))"
 
 func celTexts(texts []string) string {
 	quoted := make([]string, len(texts))

@@ -114,25 +114,29 @@ test_volume_of_production_fires_and_says_if_snapshots_are_not_known if {
 
 test_volume_of_production_fires_for_a_namespace_that_holds_data_alone if {
 	found := mollyguard.violation with input as {"verb": "delete", "target": {"group": "", "resource": "namespaces"}, "production": {"is": true, "target": false}, "dependents": [{"kind": "PersistentVolumeClaim", "via": "contained", "count": 1, "production": 0, "names": []}], "volumes": [object.union(_data_of_db, {"snapshot": ""})], "time": "2026-11-21T03:12:47Z"}
-	found == {{"policy": "volume-of-production", "severity": "high", "message": "data of production goes with it: shop/data-db-0 (reclaim policy Delete, no snapshot)", "break_glass": {"approvals": 1}}}
+	{"policy": "volume-of-production", "severity": "high", "message": "data of production goes with it: shop/data-db-0 (reclaim policy Delete, no snapshot)", "break_glass": {"approvals": 1}} in found
 }
 
 test_volume_of_production_leaves_a_namespace_with_other_production_to_its_own_policy if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "delete", "target": {"group": "", "resource": "namespaces"}, "production": {"is": true, "target": false}, "dependents": [{"kind": "Pod", "via": "contained", "count": 4, "production": 3, "names": []}], "volumes": [_data_of_db], "time": "2026-11-21T03:12:47Z"}
-	policies == {"namespace-holds-production"}
+	"namespace-holds-production" in policies
+	not "volume-of-production" in policies
 }
 
 test_volume_of_production_fires_for_a_job_that_has_ended if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "delete", "target": {"group": "batch", "resource": "jobs", "ended": true}, "production": {"is": true, "target": true}, "dependents": [{"kind": "Pod", "via": "owned", "count": 1, "production": 1, "names": []}], "volumes": [_data_of_db], "time": "2026-11-21T03:12:47Z"}
-	policies == {"volume-of-production"}
+	"volume-of-production" in policies
+	not "production-delete" in policies
 }
 
 test_volume_of_production_leaves_a_job_that_has_ended_to_owner_of_production if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "delete", "target": {"group": "batch", "resource": "jobs", "ended": true}, "production": {"is": true, "target": true}, "dependents": [{"kind": "PersistentVolumeClaim", "via": "owned", "count": 1, "production": 1, "names": []}], "volumes": [_data_of_db], "time": "2026-11-21T03:12:47Z"}
-	policies == {"owner-of-production"}
+	"owner-of-production" in policies
+	not "volume-of-production" in policies
 }
 
 test_production_unprotect_speaks_for_data_that_stays if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"verb": "unprotect", "target": {"group": "", "resource": "persistentvolumes"}, "production": {"is": true, "target": false}, "dependents": [], "volumes": [_data_of_db], "time": "2026-11-21T03:12:47Z"}
-	policies == {"production-unprotect"}
+	"production-unprotect" in policies
+	not "volume-of-production" in policies
 }

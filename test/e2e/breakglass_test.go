@@ -17,6 +17,7 @@ import (
 	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/kube"
 	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/test/cluster"
 )
 
 // says fails unless what a program said has a text.
@@ -178,10 +179,17 @@ func TestWhatIsAskedForIsWhatIsShownAndOpened(t *testing.T) {
 	// A grant to take the label off is none to scale to zero in the same breath.
 	handle := w.request(t, "unprotect", "k8s://prod-eu/apps/deployments/shop/web")
 	w.approve(t, handle)
-	both := w.kubectl(t, "-n", "shop", "patch", "deployment", "web", "-p", `{"metadata":{"labels":{"env":null}},"spec":{"replicas":0}}`)
-	if both.ExitCode == 0 {
-		t.Error("the label went, and the replicas with it")
-	}
+	var both cluster.KubectlResult
+	w.eventually(t, "the floor to know of the grant, and leave the answer to the webhook", func() error {
+		both = w.kubectl(t, "-n", "shop", "patch", "deployment", "web", "-p", `{"metadata":{"labels":{"env":null}},"spec":{"replicas":0}}`)
+		if both.ExitCode == 0 {
+			t.Fatal("the label went, and the replicas with it")
+		}
+		if strings.Contains(both.Stderr, "ValidatingAdmissionPolicy") {
+			return errors.New(both.Stderr)
+		}
+		return nil
+	})
 	says(t, both.Stderr, handle+": it is for unprotect, not for scale-to-zero")
 	says(t, both.Stderr, "kubectl mollyguard request scale-to-zero,unprotect k8s://prod-eu/apps/deployments/shop/web")
 

@@ -66,10 +66,14 @@ var telling = []string{
 // relations adds to a question what the object says of others, and tells what of that
 // could not be read.
 func (r *request) relations(q *index.Question) (odd []string) {
-	if !r.oldObject.present || r.subResource == "scale" || r.subResource == "eviction" {
+	about := &r.oldObject
+	if r.resource.full() == networkPolicies && r.object.present {
+		about = &r.object // whom it isolates from now on
+	}
+	if !about.present || r.subResource == "scale" || r.subResource == "eviction" {
 		return nil // the object itself is not in the review
 	}
-	was := side{&r.oldObject, &faults{}}
+	was := side{about, &faults{}}
 	switch r.resource.full() {
 	case "/services":
 		if pairs := was.spec("selector").pairs(); len(pairs) > 0 { // an empty one selects nothing

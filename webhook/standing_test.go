@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -64,7 +65,14 @@ func deletedAs(t *testing.T, resource, kind, old string) operation.Operation {
 }
 
 func TestWhatHasEndedIsReadFromTheStatus(t *testing.T) {
-	const pod, job = "/pods", "batch/jobs"
+	const pod, job, replicaSet = "/pods", "batch/jobs", "apps/replicasets"
+	atRest := func(wanted, there int, controlled bool) string {
+		owners := ownerA
+		if controlled {
+			owners = ownerHolding
+		}
+		return fmt.Sprintf(`{"metadata":{"ownerReferences":[%s]},"spec":{"replicas":%d},"status":{"replicas":%d}}`, owners, wanted, there)
+	}
 	complete := `{"type":"Complete","status":"True"}`
 	conditions := func(list string) string { return statusText(`{"conditions":` + list + `}`) }
 	for _, tt := range []struct {
@@ -96,6 +104,12 @@ func TestWhatHasEndedIsReadFromTheStatus(t *testing.T) {
 		{"a condition that cannot be read beside one that can", job, conditions(`[` + complete + `,{"type":7}]`), false},
 		{"conditions that are no list", job, conditions(complete), false},
 		{"a Job with the phase of a pod", job, statusText(`{"phase":"Succeeded"}`), false},
+
+		{"a ReplicaSet at zero that a controller owns", replicaSet, atRest(0, 0, true), true},
+		{"a ReplicaSet at zero that nobody controls", replicaSet, atRest(0, 0, false), false},
+		{"a ReplicaSet that shall be at zero and still has pods", replicaSet, atRest(0, 1, true), false},
+		{"a ReplicaSet that serves", replicaSet, atRest(2, 2, true), false},
+		{"a ReplicaSet that does not say how many", replicaSet, `{"metadata":{"ownerReferences":[` + ownerHolding + `]},"spec":{},"status":{"replicas":0}}`, false},
 
 		{"a Deployment with the conditions of a Job", "apps/deployments", conditions(`[` + complete + `]`), false},
 		{"something else that is called pods", "metrics.k8s.io/pods", statusText(`{"phase":"Succeeded"}`), false},

@@ -65,7 +65,7 @@ func (r *Reviewer) foresee(ctx context.Context, op *operation.Operation) {
 		op.Unknown = append(op.Unknown, intended.relations(&index.Question{})...)
 		op.Dependents = r.mapper.behind(&intended)
 	}
-	r.depend(op, r.mapper.question(&intended))
+	r.depend(op, &intended)
 }
 
 // mayStandForOthers reports whether objects of an API group may say that something in

@@ -10,8 +10,12 @@ import (
 
 // depend adds what goes with the target of an operation, or fails without it, to what
 // the review itself said.
-func (r *Reviewer) depend(op *operation.Operation, q index.Question) {
-	if r.dependents == nil || !slices.ContainsFunc(op.Verbs(), func(v operation.Verb) bool { return takesAlong(v, q) }) {
+func (r *Reviewer) depend(op *operation.Operation, reviewed *request) {
+	if r.dependents == nil || !destructive(op) {
+		return
+	}
+	q := r.mapper.question(reviewed)
+	if !slices.ContainsFunc(op.Verbs(), func(v operation.Verb) bool { return takesAlong(v, q) }) {
 		return
 	}
 	q.UID = cmp.Or(q.UID, op.Target.UID) // looked up, where the review does not carry the object

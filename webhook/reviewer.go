@@ -193,7 +193,7 @@ func (r *Reviewer) Review(ctx context.Context, body []byte, untrusted string) (a
 	}
 	op.Untrusted = untrusted
 	r.complete(ctx, &op, need, decoded.request.resource.version)
-	r.depend(&op, r.mapper.question(&decoded.request))
+	r.depend(&op, &decoded.request)
 	decision := r.decider.Decide(ctx, op)
 	answer = Answer{UID: decoded.request.uid, Operation: op, Decision: decision}
 	if decision.Error != "" {

@@ -244,6 +244,7 @@ func (g *Guard) decisionOn(op *operation.Operation, violations []operation.Viola
 		Production: op.Production, Changes: op.Changes, Dependents: op.Dependents, Volumes: op.Volumes,
 		Violations: violations, DryRun: op.DryRun, Unknown: op.Unknown, Source: op.Source,
 		Project: op.Target.Project, Location: op.Target.Location, Origin: op.Origin, Mediation: op.Mediation,
+		Address: op.Target.Address,
 	}
 	if err != nil {
 		decision.Outcome, decision.Error = operation.OutcomeUndecided, err.Error()

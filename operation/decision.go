@@ -158,6 +158,8 @@ type Decision struct {
 	Location  string    `json:"location,omitzero"`
 	Origin    Origin    `json:"origin,omitzero"`
 	Mediation Mediation `json:"mediation,omitzero"`
+	// Address is the target's in the Terraform configuration.
+	Address string `json:"address,omitzero"`
 }
 
 // Refused reports whether a door that can refuse must: the operation is denied,

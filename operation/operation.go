@@ -113,6 +113,7 @@ type Operation struct {
 	Volumes    []Volume     `json:"volumes" desc:"volumes whose data goes with the target, those of production first; at most five"`
 	Covered    bool         `json:"covered" desc:"true for a pod that a controller will replace, and that a PodDisruptionBudget which is worth something covers: Kubernetes itself sees to it that enough of its like go on"`
 	Recent     Recent       `json:"recent" desc:"what else the actor has destroyed or weakened lately"`
+	Plan       Plan         `json:"plan" desc:"what the Terraform plan that it is part of does as a whole; zero on other surfaces"`
 	Unknown    []string     `json:"unknown" desc:"what could not be learnt about the target; unknown counts as production"`
 	DryRun     bool         `json:"dry_run" desc:"true if nothing will be persisted"`
 	Mediation  Mediation    `json:"mediation" desc:"whether mollyguard's webhook was asked first; empty where there is none to ask"`
@@ -209,9 +210,14 @@ type Target struct {
 	Controlled      bool              `json:"controlled" desc:"true if a controller owns it, which would make it anew"`
 	Ended           bool              `json:"ended" desc:"true for a Job or a pod that has ended for good, and a ReplicaSet at zero that a controller owns: nothing of it runs any more"`
 	Passes          string            `json:"passes" desc:"whose steps mollyguard lets through and the operation would give somebody the use of: the name of the exemption, else empty"`
-	// Within is the canonical name of the namespace that the target of an operation on
-	// mollyguard itself belongs to: a grant for that namespace covers it too. Empty for
-	// all others.
+	Address         string            `json:"address" desc:"address in the Terraform configuration, such as module.db.google_sql_database_instance.main; empty on other surfaces"`
+	Container       bool              `json:"container" desc:"true if others live in it and go with it whether or not they are known: a cluster, project, network, database, bucket or key ring; told for Terraform only"`
+	Created         bool              `json:"created" desc:"true if the target is not there yet: the operation makes it, without its protection"`
+	Widens          string            `json:"widens" desc:"who applies the Terraform plan and would be given more rights by the operation, else empty"`
+	// Within is the canonical name of what the target of an operation belongs to as far as
+	// grants go, and a grant for it covers the operation too: the namespace of mollyguard
+	// itself for what is its own, the plan for what a Terraform plan does. Empty for all
+	// others.
 	Within string `json:"-"`
 }
 
@@ -220,6 +226,16 @@ type Production struct {
 	Is      bool     `json:"is" desc:"true if the target or a dependent is production"`
 	Target  bool     `json:"target" desc:"true if the target is production, or may be, whatever depends on it"`
 	Because []string `json:"because" desc:"each reason in words: a label, a namespace, the cluster, a rule, something unknown"`
+}
+
+// Plan is what a Terraform plan does as a whole. Every operation of a plan has it.
+type Plan struct {
+	Workspace   string `json:"workspace" desc:"the Terraform workspace, empty if it is not known"`
+	Managed     int    `json:"managed" desc:"how many resources the state holds"`
+	Destroys    int    `json:"destroys" desc:"how many of them the plan deletes, replaces or forgets"`
+	Share       int    `json:"share" desc:"destroys in percent of managed, rounded up"`
+	MaxDestroys int    `json:"max_destroys" desc:"how many a plan may destroy without being asked about; 0 means any number"`
+	MaxShare    int    `json:"max_share" desc:"how much of the state, in percent, a plan may destroy without being asked about; 0 means any share"`
 }
 
 // Source identifies the message that an operation was read from.

@@ -36,6 +36,32 @@ func ParseGCPRef(ref string) (service, path string, ok bool) {
 	return service, path, ok && service != "" && path != "" && !strings.HasSuffix(path, "/")
 }
 
+// TerraformRef returns the canonical name of a resource that no other surface has a name
+// for: by its address in a state. state is the state's lineage or, where that is not
+// known, the workspace's name.
+func TerraformRef(state, address string) string { return "terraform://" + state + "/" + address }
+
+// planScheme begins canonical names of Terraform plans.
+const planScheme = "plan://sha256:"
+
+// PlanKind is the kind of a reference to a Terraform plan.
+const PlanKind = "TerraformPlan"
+
+// PlanReference names a Terraform plan by the SHA-256 digest of its text, 64 hexadecimal
+// digits: of the plan file if there is one, else of its JSON. Another plan, however like
+// it, has another name.
+func PlanReference(digest string) Reference {
+	return Reference{Ref: planScheme + digest, Kind: PlanKind, Name: digest[:min(12, len(digest))]}
+}
+
+// ParsePlanRef returns the digest of the plan that a PlanReference names; ok is false
+// for any other text.
+func ParsePlanRef(ref string) (digest string, ok bool) {
+	digest, ok = strings.CutPrefix(ref, planScheme)
+	isHex := strings.Trim(digest, "0123456789abcdef") == ""
+	return digest, ok && isHex && len(digest) == 64
+}
+
 // KubernetesCredential is where in userInfo.extra the API server puts the id of the
 // credential in use (KEP-4193; k8s.io/apiserver pkg/authentication/user).
 const KubernetesCredential = "authentication.kubernetes.io/credential-id"

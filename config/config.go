@@ -51,6 +51,7 @@ type Configuration struct {
 	Ledger       Ledger       `yaml:"ledger"`
 	Audit        Audit        `yaml:"audit"`
 	Alerts       Alerts       `yaml:"alerts"`
+	Terraform    Terraform    `yaml:"terraform"`
 }
 
 // Production says what production is.
@@ -69,6 +70,10 @@ type Production struct {
 	// resources and projects, and for resource manager tags, too.
 	Projects  []string `yaml:"projects"`
 	Ancestors []string `yaml:"ancestors"`
+	// Addresses are patterns for addresses of resources in Terraform configurations,
+	// Workspaces for names of Terraform workspaces.
+	Addresses  []string `yaml:"addresses"`
+	Workspaces []string `yaml:"workspaces"`
 	// Never says where nothing is production only because its labels are not known.
 	Never NeverProduction `yaml:"never"`
 }

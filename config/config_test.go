@@ -28,8 +28,11 @@ func TestTheDefaults(t *testing.T) {
 		APIVersion: "config.mollyguard.dev/v1alpha1",
 		Kind:       "Configuration",
 		Cluster:    "kubernetes",
-		Production: config.Production{Selectors: production, NamespaceSelectors: production},
-		Policies:   config.Policies{Embedded: new(true), ReloadInterval: 10 * time.Second},
+		Production: config.Production{
+			Selectors: production, NamespaceSelectors: production,
+			Workspaces: []string{`(?i)(?:.*[-_./])?(?:production|prod|live)(?:[-_./].*)?`},
+		},
+		Policies: config.Policies{Embedded: new(true), ReloadInterval: 10 * time.Second},
 		Enforcement: []config.Enforcement{
 			{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
 			{Policies: []string{"production-isolated"}, Action: operation.EnforceWarn},
@@ -75,6 +78,10 @@ func TestTheDefaults(t *testing.T) {
 			OwnNames:  []string{"(.*[-_.])?mollyguard([-_.].*)?"},
 		},
 		Alerts: config.Alerts{UpdateInterval: 10 * time.Second},
+		Terraform: config.Terraform{
+			Audience: "kubernetes", MaxDestroys: new(20), MaxShare: new(25), BaseBranch: "main",
+			Receipts: config.TerraformReceipt{Lifetime: 24 * time.Hour},
+		},
 	}
 	if diff := cmp.Diff(want, config.Default()); diff != "" {
 		t.Errorf("Default (-want +got):\n%s", diff)
@@ -203,7 +210,7 @@ api:
   users: users.yaml
 `,
 			func(c *config.Configuration) {
-				c.Cluster = "prod-eu"
+				c.Cluster, c.Terraform.Audience = "prod-eu", "prod-eu"
 				c.Production.WholeCluster, c.Production.Namespaces, c.Production.Names = true, []string{"prod-.*"}, []string{"[a-z]+"}
 				c.Policies.Directories, c.Policies.ReloadInterval = []string{"."}, time.Minute
 				c.Policies.Config = map[string]any{"freeze": []any{"a", 1, true}, "1": map[string]any{"x": nil}}
@@ -300,7 +307,7 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		// The keys.
 		{
 			"an unknown key", header + "production:\n  selector: [env=prod]\n",
-			[]string{`c.yaml:4: unknown key "selector": known here are ancestors, names, namespaceSelectors, namespaces, never, projects, selectors, wholeCluster`},
+			[]string{`c.yaml:4: unknown key "selector": known here are addresses, ancestors, names, namespaceSelectors, namespaces, never, projects, selectors, wholeCluster, workspaces`},
 		},
 		{
 			"a key in the wrong case", header + "production:\n  wholecluster: true\n",
@@ -550,8 +557,8 @@ func TestWhatIsWrongIsToldWithFileAndLine(t *testing.T) {
 		{
 			"several keys at once", header + "clutser: a\nproduction: {selector: []}\nagents: 1\n",
 			[]string{
-				`c.yaml:3: unknown key "clutser": known here are agents, alerts, api, apiVersion, audit, breakGlass, certificates, cluster, decisionLog, dryRunEnforcement, enforcement, exempt, help, kind, kubernetes, ledger, policies, production, server`,
-				`c.yaml:4: unknown key "selector": known here are ancestors, names, namespaceSelectors, namespaces, never, projects, selectors, wholeCluster`,
+				`c.yaml:3: unknown key "clutser": known here are agents, alerts, api, apiVersion, audit, breakGlass, certificates, cluster, decisionLog, dryRunEnforcement, enforcement, exempt, help, kind, kubernetes, ledger, policies, production, server, terraform`,
+				`c.yaml:4: unknown key "selector": known here are addresses, ancestors, names, namespaceSelectors, namespaces, never, projects, selectors, wholeCluster, workspaces`,
 				"c.yaml:5: cannot unmarshal !!int `1` into []string",
 			},
 		},
@@ -592,7 +599,7 @@ func TestLoadReadsAFileAndCallsItByItsPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Default()
-	want.Cluster, want.BreakGlass.Issuer = "prod-eu", "mollyguard/prod-eu"
+	want.Cluster, want.BreakGlass.Issuer, want.Terraform.Audience = "prod-eu", "mollyguard/prod-eu", "prod-eu"
 	got, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)

@@ -65,6 +65,7 @@ func (c *Configuration) complete() {
 	c.completeBreakGlass()
 	c.completeAudit()
 	or(&c.Alerts.UpdateInterval, 10*time.Second)
+	c.completeTerraform()
 }
 
 // completeEnforcement adds what the embedded policies do where no rule of the file says

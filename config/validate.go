@@ -48,6 +48,7 @@ func (c *Configuration) refuseZeros(p *problems) {
 		{"audit.assets.refreshInterval", c.Audit.Assets.RefreshInterval == 0},
 		{"audit.heartbeat.interval", c.Audit.Heartbeat.Interval == 0},
 		{"alerts.updateInterval", c.Alerts.UpdateInterval == 0},
+		{"terraform.receipts.lifetime", c.Terraform.Receipts.Lifetime == 0},
 	} {
 		if _, given := find(p.root, number.field); given && number.zero {
 			p.add(number.field, "0 is not possible: leave it out for the default")
@@ -72,6 +73,7 @@ func (c *Configuration) validate(p *problems) {
 	c.validateBreakGlass(p)
 	c.validateAudit(p)
 	c.validateAlerts(p)
+	c.Terraform.validate(p)
 }
 
 func (c *Configuration) validateProduction(p *problems) {
@@ -82,6 +84,8 @@ func (c *Configuration) validateProduction(p *problems) {
 	validatePatterns(p, "production.names", c.Production.Names)
 	validatePatterns(p, "production.projects", c.Production.Projects)
 	validateAncestors(p, "production.ancestors", c.Production.Ancestors)
+	validatePatterns(p, "production.addresses", c.Production.Addresses)
+	validatePatterns(p, "production.workspaces", c.Production.Workspaces)
 	validatePatterns(p, "production.never.projects", c.Production.Never.Projects)
 	validateAncestors(p, "production.never.ancestors", c.Production.Never.Ancestors)
 	production := c.Production

@@ -129,6 +129,9 @@ func encoderOf(t reflect.Type, reads *fieldSet, config *ast.Term) valueEncoder {
 	case reflect.Slice:
 		elem := encoderOf(t.Elem(), &fieldSet{whole: true}, config)
 		return func(v reflect.Value) *ast.Term {
+			if v.Len() == 0 {
+				return ast.InternedEmptyArray
+			}
 			terms := make([]*ast.Term, v.Len())
 			for i := range terms {
 				terms[i] = elem(v.Index(i))
@@ -140,6 +143,9 @@ func encoderOf(t reflect.Type, reads *fieldSet, config *ast.Term) valueEncoder {
 			return func(reflect.Value) *ast.Term { return config }
 		}
 		return func(v reflect.Value) *ast.Term {
+			if v.Len() == 0 {
+				return ast.InternedEmptyObject
+			}
 			object := ast.NewObjectWithCapacity(v.Len())
 			for entries := v.MapRange(); entries.Next(); {
 				object.Insert(ast.StringTerm(entries.Key().String()), ast.StringTerm(entries.Value().String()))
@@ -149,9 +155,14 @@ func encoderOf(t reflect.Type, reads *fieldSet, config *ast.Term) valueEncoder {
 	case reflect.Bool:
 		return func(v reflect.Value) *ast.Term { return ast.InternedTerm(v.Bool()) }
 	case reflect.Int:
-		return func(v reflect.Value) *ast.Term { return ast.IntNumberTerm(int(v.Int())) }
+		return func(v reflect.Value) *ast.Term { return ast.InternedTerm(int(v.Int())) }
 	default: // strings, see encodable
-		return func(v reflect.Value) *ast.Term { return ast.StringTerm(v.String()) }
+		return func(v reflect.Value) *ast.Term {
+			if v.Len() == 0 {
+				return ast.InternedEmptyString
+			}
+			return ast.StringTerm(v.String())
+		}
 	}
 }
 

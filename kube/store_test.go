@@ -66,7 +66,9 @@ func TestTheStoreInACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.kubectl(t, 0, "apply", "--filename", folder)
-	s.kubectl(t, 0, "wait", "--for=condition=Established", "crd/breakglassrequests.mollyguard.dev", "crd/breakglassverdicts.mollyguard.dev", "crd/grants.mollyguard.dev", "crd/breakglassuses.mollyguard.dev")
+	if err := s.WaitForDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 
 	t.Run("it keeps the promises of a store", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) []breakglass.Store {

@@ -83,6 +83,7 @@ type Configurations struct {
 //	other-N      everything else                                     fail open
 //	own          Mollyguard's own objects                            fail open
 //	identity     the use of identities that are let through          fail closed
+//	identity-other  what may give that, as far as can be told        fail open
 //	scale, evict carry no labels of what they are about              fail closed
 //	bind         pods given to a node, with labels                   fail closed
 //	labels       sub-resources by which labels and owners change     fail closed
@@ -199,7 +200,7 @@ func (g generator) hooks(operation admissionregistrationv1.OperationType, marked
 		list = append(list, hook)
 	}
 	if operation == admissionregistrationv1.Update {
-		list = append(list, g.ownHook(admissionregistrationv1.Create), g.identity())
+		list = append(list, g.ownHook(admissionregistrationv1.Create), g.identity(), g.identityOther())
 	}
 	return append(list, g.ownHook(operation))
 }

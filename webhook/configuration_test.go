@@ -78,6 +78,7 @@ type call struct {
 	namespace, name string
 	namespaceLabels map[string]string
 	user            string
+	groups          []string
 	old, new        map[string]any
 	// typed says that the API server has the objects as its own types, where it has
 	// types for them.
@@ -103,7 +104,7 @@ func (s apiServer) called(configuration *admissionregistrationv1.ValidatingWebho
 	s.t.Helper()
 	gvr := schema.GroupVersionResource{Group: c.group, Version: "v1", Resource: c.resource}
 	gvk := schema.GroupVersionKind{Group: c.group, Version: "v1", Kind: c.kind}
-	user := &authenticationuser.DefaultInfo{Name: c.user}
+	user := &authenticationuser.DefaultInfo{Name: c.user, Groups: c.groups}
 	attributes := admission.NewAttributesRecord(c.object(s.t, c.new), c.object(s.t, c.old), gvk, c.namespace, c.name, gvr, c.subresource, c.operation, nil, false, user)
 	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: gvk, VersionedObject: admission.NewLazyObject(c.object(s.t, c.new)), VersionedOldObject: admission.NewLazyObject(c.object(s.t, c.old))}
 	var hooks []string
@@ -449,7 +450,7 @@ func TestTooManyClassesBecomeOneHookThatFailsClosed(t *testing.T) {
 	opts.NamespaceSelectors = selectors(t, texts...)
 	configuration := Configuration(opts).Validating
 	for _, hook := range configuration.Webhooks {
-		if *hook.FailurePolicy != admissionregistrationv1.Fail && !strings.HasPrefix(hook.Name, "cluster-other") && !strings.HasPrefix(hook.Name, "own.") && !strings.HasPrefix(hook.Name, "isolate.") {
+		if *hook.FailurePolicy != admissionregistrationv1.Fail && !strings.HasPrefix(hook.Name, "cluster-other") && !strings.HasPrefix(hook.Name, "own.") && !strings.HasPrefix(hook.Name, "isolate.") && !strings.HasPrefix(hook.Name, "identity-other.") {
 			t.Errorf("%s fails open", hook.Name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,9 +71,17 @@ func newBare(t *testing.T) *bare {
 		t.Fatal(err)
 	}
 	b.must(t, "admin", "apply", "-f", crds)
-	b.must(t, "admin", "wait", "--for=condition=Established", "--timeout=30s", "crd", "floors.mollyguard.dev", "grants.mollyguard.dev")
+	b.served(t)
 	b.objects = floorClient(t, b.Admin())
 	return b
+}
+
+// served waits until the API server serves what definitions define.
+func (b *bare) served(t *testing.T) {
+	t.Helper()
+	if err := b.WaitForDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (b *bare) as(t *testing.T, user string, args ...string) cluster.KubectlResult {
@@ -105,7 +114,7 @@ func (b *bare) apply(t *testing.T, manifest string) {
 // eventually polls until fn has no error.
 func eventually(t *testing.T, what string, fn func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		err := fn()
@@ -120,11 +129,17 @@ func eventually(t *testing.T, what string, fn func() error) {
 	}
 }
 
-// lay makes the floor, and waits until the API server acts on it.
+// laidCanary is a namespace that nothing but the parents' policy refuses to delete.
+const laidCanary = "laid-canary"
+
+// lay makes the floor, and waits until the API server acts on each policy of it: they
+// become active one by one.
 func (b *bare) lay(t *testing.T, opts webhook.FloorOptions, spec v1alpha1.FloorSpec) {
 	t.Helper()
+	spec.Namespaces = append(slices.Clone(spec.Namespaces), laidCanary)
 	objects := []client.Object{&v1alpha1.Floor{ObjectMeta: metav1.ObjectMeta{Name: opts.Name}, Spec: spec}}
-	for _, p := range webhook.Floor(opts) {
+	policies := webhook.Floor(opts)
+	for _, p := range policies {
 		objects = append(objects, p.Policy, p.Binding)
 	}
 	for _, object := range objects {
@@ -133,10 +148,20 @@ func (b *bare) lay(t *testing.T, opts webhook.FloorOptions, spec v1alpha1.FloorS
 		}
 	}
 	b.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: canary, namespace: default, labels: {env: production}}\n")
-	b.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: canary, labels: {env: production}}\n")
-	for _, args := range [][]string{{"delete", "-n", "default", "configmap", "canary", "--dry-run=server"}, {"delete", "namespace", "canary", "--dry-run=server"}} {
-		eventually(t, "the floor to hold", func() error {
-			if got := b.as(t, "admin", args...); got.ExitCode == 0 || !strings.Contains(got.Stderr, "denied request") {
+	b.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+laidCanary+"}\n")
+	canaries := map[string][]string{
+		"mollyguard-floor":         {"delete", "-n", "default", "configmap", "canary", "--dry-run=server"},
+		"mollyguard-floor-parents": {"delete", "namespace", laidCanary, "--dry-run=server"},
+	}
+	for _, p := range policies {
+		args, ok := canaries[p.Policy.Name]
+		if !ok {
+			t.Fatalf("nothing tells whether the API server acts on policy %s", p.Policy.Name)
+		}
+		eventually(t, p.Policy.Name+" to hold", func() error {
+			// The message of its own rule: one about a parameter that is not there does not say this.
+			got := b.as(t, "admin", args...)
+			if got.ExitCode == 0 || !strings.Contains(got.Stderr, "ValidatingAdmissionPolicy '"+p.Policy.Name+"' ") || !strings.Contains(got.Stderr, ": delete refused. ") {
 				return fmt.Errorf("kubectl says %s%s", got.Stdout, got.Stderr)
 			}
 			return nil

@@ -125,11 +125,11 @@ metadata: {name: one, namespace: live}
 func TestTheFloorLetsThroughWhatTheServerDoes(t *testing.T) {
 	b := newBare(t)
 	b.apply(t, standingWorld)
-	b.must(t, "admin", "wait", "--for=condition=Established", "--timeout=30s", "crd", "challenges.acme.cert-manager.io", "challenges.example.com")
+	b.served(t)
 	b.apply(t, challenges)
 	b.must(t, "admin", "patch", "-n", "live", "pod", "ended", "--subresource=status", "--type=merge", "-p", `{"status":{"phase":"Succeeded"}}`)
 	// The Job controller has to have seen it: it says that a suspended Job is.
-	b.must(t, "admin", "wait", "-n", "live", "--for=condition=Suspended", "--timeout=30s", "job", "ended", "going")
+	b.must(t, "admin", "wait", "-n", "live", "--for=condition=Suspended", "--timeout=50s", "job", "ended", "going")
 	b.must(t, "admin", "patch", "-n", "live", "job", "ended", "--subresource=status", "--type=merge", "-p",
 		`{"status":{"startTime":"2026-11-21T03:00:00Z","conditions":[{"type":"FailureTarget","status":"True"},{"type":"Failed","status":"True"}]}}`)
 	var pod, replicaSet string

@@ -96,6 +96,9 @@ func (m *mapper) ofIdentity(r *request, op *operation.Operation) bool {
 	case r.operation != "CREATE" && r.operation != "UPDATE":
 	case r.subResource == "token" && what.group == "" && what.resource == "serviceaccounts":
 		name, change = m.tokenAsked(r, op)
+	case what.group == certificatesGroup && what.resource == certificateRequests &&
+		(r.operation == "CREATE" && r.subResource == "" || r.operation == "UPDATE" && r.subResource == "approval"):
+		name, change = m.certificateAsked(r)
 	case r.subResource != "":
 	case what.group == "" && what.resource == "secrets":
 		name, change = m.secretToken(r)

@@ -43,29 +43,36 @@ func (m *mapper) roleAllows(r *request) (name, change string) {
 		namespace = r.namespace
 	}
 	before := map[string]bool{}
-	for _, found := range m.allowances(namespace, r.oldObject.raw) {
+	for _, found := range m.allowances(namespace, r.oldObject.raw, false) {
 		before[found.text] = true
 	}
+	found := slices.DeleteFunc(m.allowances(namespace, r.object.raw, false), func(a allowance) bool { return before[a.text] })
+	if len(found) > 0 {
+		name = found[0].exemption
+	}
+	return name, "whoever has the role may " + listed(found)
+}
+
+// listed are findings in words, each once.
+func listed(found []allowance) string {
 	var texts []string
-	for _, found := range m.allowances(namespace, r.object.raw) {
-		if before[found.text] || slices.Contains(texts, found.text) {
-			continue
+	for _, a := range found {
+		if !slices.Contains(texts, a.text) {
+			texts = append(texts, a.text)
 		}
-		if name == "" {
-			name = found.exemption
-		}
-		texts = append(texts, found.text)
 	}
 	if more := len(texts) - maxAllowances; more > 0 {
 		texts = append(texts[:maxAllowances], fmt.Sprintf("and %d more", more))
 	}
-	return name, "whoever has the role may " + strings.Join(texts, "; ")
+	return strings.Join(texts, "; ")
 }
 
 // allowance is what a rule allows, in words, and the exemption that it opens.
 type allowance struct{ text, exemption string }
 
-func (m *mapper) allowances(namespace string, text []byte) []allowance {
+// allowances is what a role allows where it counts: in a namespace, or everywhere.
+// starred says that the verb "*" is looked at too.
+func (m *mapper) allowances(namespace string, text []byte, starred bool) []allowance {
 	var role struct {
 		Rules []policyRule `json:"rules"`
 	}
@@ -74,6 +81,9 @@ func (m *mapper) allowances(namespace string, text []byte) []allowance {
 	}
 	var list []allowance
 	for _, rule := range role.Rules {
+		if starred && slices.Contains(rule.Verbs, "*") {
+			rule.Verbs = append(rule.Verbs, "create", "impersonate")
+		}
 		for _, resource := range rule.Resources {
 			if exemption := m.allowed(namespace, rule, resource); exemption != "" {
 				list = append(list, allowance{said(rule, resource), exemption})

@@ -42,6 +42,8 @@ type needs struct {
 	// brings are the labels that a binding puts over those of its pod: if they take the
 	// last that marks production, the operation has to say unprotect.
 	brings labels.Set
+	// role is what a binding gives: what the role allows has to be looked up.
+	role boundRole
 }
 
 // operation maps a review. ours is false for what Mollyguard has no say in:

@@ -17,6 +17,9 @@ const maxWarning = 256
 // server would read, however long the names in it are.
 const maxMessage = 4 << 10
 
+// usualMessage is longer than most are, so that it is written in one piece of memory.
+const usualMessage = 1 << 10
+
 // describe names an object the way kubectl users read it: Kind namespace/name.
 func describe(r operation.Reference) string {
 	name := r.Name
@@ -39,7 +42,7 @@ func headline(d operation.Decision, verdict string) string {
 	if d.Production.Is {
 		target += " " + relation(d) + " production (" + because(d.Production.Because) + ")"
 	}
-	return fmt.Sprintf("%s: %s %s", target, noun(d.Verb), verdict)
+	return target + ": " + noun(d.Verb) + " " + verdict
 }
 
 // relation says whether the target itself is production, or only what depends on it.
@@ -93,13 +96,18 @@ const maxActor = 256
 // production, what would go with it, and what to do next.
 func Message(d operation.Decision, advice Advice) string {
 	var b strings.Builder
+	b.Grow(usualMessage)
 	b.WriteString(headline(d, "refused") + "\n")
-	line := func(label, text string) { fmt.Fprintf(&b, "\n  %-9s %s", label, text) }
+	line := func(label, text string) {
+		b.WriteString("\n  ")
+		pad(&b, label, 10)
+		b.WriteString(text)
+	}
 	for i, change := range d.Changes {
 		line(first(i, "change"), operation.Printable(change))
 	}
 	for i, v := range denying(d) {
-		line(first(i, "policy"), fmt.Sprintf("%s (%s): %s", v.Policy, v.Severity, operation.Printable(v.Message)))
+		line(first(i, "policy"), v.Policy+" ("+string(v.Severity)+"): "+operation.Printable(v.Message))
 	}
 	for i, text := range dependentsTable(d.Dependents) {
 		line(first(i, "with it"), text)
@@ -112,8 +120,7 @@ func Message(d operation.Decision, advice Advice) string {
 	}
 	// Who it was, the decision's id and what to do next are last, and must not be what is
 	// cut off.
-	said := b.String()
-	b.Reset()
+	said := b.Len()
 	if d.Actor.Name != "" {
 		line("actor", operation.Clip(operation.Printable(d.Actor.Name), maxActor))
 	}
@@ -123,8 +130,9 @@ func Message(d operation.Decision, advice Advice) string {
 	for i, text := range next(d, advice) {
 		line(first(i, "next"), text)
 	}
-	rest := operation.Clip(b.String(), maxMessage/2) + "\n"
-	return operation.Clip(said, maxMessage-len(rest)) + rest
+	text := b.String()
+	rest := operation.Clip(text[said:], maxMessage/2) + "\n"
+	return operation.Clip(text[:said], maxMessage-len(rest)) + rest
 }
 
 // next is what the reader can do now.
@@ -165,12 +173,12 @@ const (
 // too long to be shown as a whole, is left to the decision's id.
 func requestCommand(d operation.Decision, advice Advice) string {
 	command := "kubectl mollyguard request "
-	if ref := d.Target.Ref; ref == operation.Printable(ref) && len(shellQuoted(ref)) <= maxQuoted {
+	if ref := shellQuoted(d.Target.Ref); ref == operation.Printable(ref) && len(ref) <= maxQuoted {
 		verbs := string(d.Verb)
 		for _, verb := range d.Also {
 			verbs += "," + string(verb)
 		}
-		command += verbs + " " + shellQuoted(ref)
+		command += verbs + " " + ref
 	} else {
 		command += "--for " + d.ID
 	}

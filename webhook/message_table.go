@@ -64,8 +64,19 @@ func dependentsTable(list []operation.Dependents) []string {
 		if i > 0 {
 			last = namesCell(list[i-1], room)
 		}
-		lines = append(lines, strings.TrimRight(fmt.Sprintf("%-*s  %-*s  %*s  %*s  %s",
-			widths[0], row[0], widths[1], row[1], widths[2], row[2], widths[3], row[3], last), " "))
+		var b strings.Builder
+		b.Grow(tableWidth + len(last))
+		for column, cell := range row {
+			if column < 2 {
+				pad(&b, cell, widths[column])
+			} else { // numbers
+				pad(&b, "", widths[column]-len(cell))
+				b.WriteString(cell)
+			}
+			b.WriteString("  ")
+		}
+		b.WriteString(last)
+		lines = append(lines, strings.TrimRight(b.String(), " "))
 	}
 	switch more {
 	case 0:
@@ -75,6 +86,14 @@ func dependentsTable(list []operation.Dependents) []string {
 		lines = append(lines, fmt.Sprintf("and %d more kinds", more))
 	}
 	return lines
+}
+
+// pad writes a text and as many spaces as make it so many characters wide.
+func pad(b *strings.Builder, text string, width int) {
+	b.WriteString(text)
+	for range width - utf8.RuneCountInString(text) {
+		b.WriteByte(' ')
+	}
 }
 
 // namesCell lists as many names as there is room for, and shows if there are more.

@@ -220,15 +220,16 @@ func (m *mapper) made(r *request) []string {
 func (m *mapper) guarded(r *request) (op operation.Operation, need needs, ours bool) {
 	op, need, ours = m.operation(r)
 	own := m.ofOwn(r, &op)
-	if !own && m.ofIdentity(r, &op) {
-		own = true
+	if !own {
+		need.role = m.roleBound(r)
+		own = m.ofIdentity(r, &op)
 	}
 	return op, need, ours || own
 }
 
 // intended says of an operation that somebody asks leave for what guarded would say of
-// it. What a role would allow is not known yet: that it may be the use of somebody
-// else's identity is assumed, since more have to approve that.
+// it. What a role, binding or certificate would allow is not known yet: that it may be the
+// use of somebody else's identity is assumed, since more have to approve that.
 func (m *mapper) intended(op *operation.Operation) {
 	t := &op.Target
 	r := &request{
@@ -238,7 +239,8 @@ func (m *mapper) intended(op *operation.Operation) {
 	if op.Verb == operation.Delete {
 		r.operation = "DELETE"
 	}
-	isRole := t.Group == rbacGroup && (t.Resource == "roles" || t.Resource == "clusterroles")
+	gives := t.Group == rbacGroup && slices.Contains([]string{"roles", "clusterroles", roleBindings, clusterRoleBindings}, t.Resource) ||
+		t.Group == certificatesGroup && t.Resource == certificateRequests
 	switch {
 	case m.own.has(r):
 		t.Own = true
@@ -246,7 +248,7 @@ func (m *mapper) intended(op *operation.Operation) {
 	case op.Verb != operation.Unprotect:
 	case t.Group == "" && t.Resource == "serviceaccounts":
 		t.Passes = m.passes(accountUser(t.Namespace, t.Name))
-	case isRole && len(m.exempt) > 0:
+	case gives && len(m.exempt) > 0:
 		t.Passes = m.exempt[0].Name
 	}
 }

@@ -150,6 +150,8 @@ type names struct {
 }
 
 const (
+	// usualNames is as many as most of the objects in a review have.
+	usualNames = 8
 	// fewNames is where looking through a list becomes slower than a map.
 	fewNames = 24
 	// maxNames is how many names of one object are remembered and how many labels
@@ -174,6 +176,9 @@ func (n *names) add(name string) bool {
 	}
 	if slices.Contains(n.few, name) {
 		return false
+	}
+	if n.few == nil {
+		n.few = make([]string, 0, usualNames)
 	}
 	n.few = append(n.few, name)
 	if len(n.few) > fewNames {

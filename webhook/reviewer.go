@@ -259,6 +259,7 @@ func (r *Reviewer) complete(ctx context.Context, op *operation.Operation, need n
 		}
 	}
 	r.lookForOwners(ctx, op, need.owners)
+	r.lookForRole(ctx, op, need.role)
 	if need.namespace != "" {
 		labels, err := r.namespaceLabels(ctx, need.namespace)
 		if err != nil {

@@ -3,8 +3,8 @@ package mollyguard
 # METADATA
 # title: Nobody borrows an identity that is let through
 # description: |
-#   Refuses to hand out a token of an identity that Mollyguard lets through, or the
-#   right to impersonate it: whoever has it is asked nothing any more.
+#   Refuses to hand out a token or certificate of an identity that Mollyguard lets
+#   through, or the right to impersonate it: whoever has it is asked nothing any more.
 # custom:
 #   policy: guard-impersonated
 #   severity: critical

@@ -27,6 +27,7 @@ func TestNothingGetsRoundIt(t *testing.T) {
 	for _, m := range modes {
 		rooms[m] = w.furnishAll(t, m)
 	}
+	w.whole(t)
 	for _, m := range modes {
 		w.enter(t, m)
 		for _, alone := range []bool{false, true} {

@@ -1,5 +1,13 @@
 package bypass
 
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mollyguard/mollyguard/operation"
+)
+
 func guardDoors() []door {
 	const group = "The guard"
 	web := []object{in("deployment/web")}
@@ -62,85 +70,54 @@ metadata: {name: mollyguard-NS}
 			try: kubectl("delete", "crd", "grants.mollyguard.dev", "--wait=false"),
 			how: "`guard-weakened`, and the floor.",
 		},
+		{
+			group: group, name: "take the rights from a role of ours",
+			given: `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: mollyguard-rights-NS}
+rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]
+`, protects: []object{bare("clusterrole/mollyguard-rights-NS")},
+			try: kubectl("patch", "clusterrole", "mollyguard-rights-NS", "--type=merge", "-p", `{"rules":[]}`),
+			how: "`guard-weakened`.",
+			open: map[mode]string{
+				dead: "So that a Mollyguard that is down can be repaired. What stops somebody meanwhile is the floor, which has no rights that could be taken.",
+			},
+		},
+		{
+			group: group, name: "delete a pod of ours",
+			given: `
+apiVersion: v1
+kind: Pod
+metadata: {name: server-NS, namespace: mollyguard}
+spec: {containers: [{name: server, image: example.com/server}]}
+`,
+			try: recorded("k8s://prod-eu/core/pods/mollyguard/server-NS", kubectl("-n", "mollyguard", "delete", "pod", "server-NS", "--wait=false")),
+			how: "Not refused, but recorded, while one of them answers: the decision log has who did it. `sum(mollyguard_leader) < 1` says that none is left.",
+			open: everywhere("One pod more or less is everyday work, and heals: the Deployment makes new ones within seconds. With all of them deleted, it is as when the server is dead until then. " +
+				"What lasts is judged: scaling the Deployment to zero, deleting or changing it, quotas and whatever else would keep new pods away."),
+		},
 	}
 }
 
-func identityDoors() []door {
-	const group = "Somebody else's identity"
-	return []door{
-		{
-			group: group, name: "delete as a service account of kube-system",
-			given: production,
-			try: kubectl("-n", "NS", "delete", "deployment", "web", "--wait=false",
-				"--as=system:serviceaccount:kube-system:generic-garbage-collector", "--as-group=system:masters"),
-			open: everywhere("Admission does not see who impersonates. The right to impersonate is the right to everything: give it to nobody, and watch the audit log (`impersonatedUser`)."),
-			how:  "Nothing here.",
-		},
-		{
-			group: group, name: "make a token for a service account that is let through",
-			given: `
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: bypass-NS, namespace: kube-system}
-`,
-			try: kubectl("-n", "kube-system", "create", "token", "bypass-NS"),
-			how: "`guard-impersonated`.",
-		},
-		{
-			group: group, name: "make a lasting token for a service account that is let through",
-			given: `
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: secret-NS, namespace: kube-system}
-`,
-			try: kubectlWith(`
-apiVersion: v1
-kind: Secret
-metadata: {name: secret-NS, namespace: kube-system, annotations: {kubernetes.io/service-account.name: secret-NS}}
-type: kubernetes.io/service-account-token
-`, "create", "-f", "-"),
-			how: "`guard-impersonated`.",
-		},
-		{
-			group: group, name: "run a pod as a controller of kube-system",
-			try: kubectlWith(`
-apiVersion: v1
-kind: Pod
-metadata: {name: run-NS, namespace: kube-system}
-spec: {serviceAccountName: generic-garbage-collector, containers: [{name: a, image: example.com/a}]}
-`, "create", "-f", "-"),
-			how: "`guard-impersonated`.",
-		},
-		{
-			group: group, name: "give oneself the right to impersonate",
-			try: kubectl("create", "clusterrole", "impersonate-NS", "--verb=impersonate", "--resource=serviceaccounts"),
-			how: "`guard-impersonated`.",
-		},
-		{
-			group: group, name: "give oneself the right to impersonate the group that the static floor lets through",
-			try: kubectl("create", "clusterrole", "group-NS", "--verb=impersonate", "--resource=groups", "--resource-name=mollyguard:static-floor"),
-			how: "`guard-impersonated`.",
-		},
-		{
-			group: group, name: "give oneself the right to create everything, tokens among it",
-			try: kubectlWith(`
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: create-NS}
-rules: [{apiGroups: ["*"], resources: ["*"], verbs: [create]}]
-`, "create", "-f", "-"),
-			how: "`guard-impersonated`.",
-		},
-		{
-			group: group, name: "give oneself the right to do everything",
-			try: kubectlWith(`
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: all-NS}
-rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]
-`, "create", "-f", "-"),
-			open: everywhere("Every cluster has such a role from the start, `cluster-admin`: who may make another has it, or may take it."),
-			how:  "Nothing here: give `cluster-admin` to nobody for good, and watch the audit log.",
-		},
+// recorded is an attempt of which the decision log has to tell, unless nobody is there to
+// write it.
+func recorded(ref string, try attempt) attempt {
+	return func(t *testing.T, r *room) (string, bool) {
+		t.Helper()
+		said, refused := try(t, r)
+		if strings.HasPrefix(r.name, string(dead)) {
+			return said, refused
+		}
+		decisions, err := r.server.Decisions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(decisions, func(d operation.Decision) bool {
+			return d.Target.Ref == r.in(ref) && d.Verb == operation.Delete && d.Actor.Name == "mallory@example.com"
+		}) {
+			t.Errorf("no decision says that mallory deleted %s", r.in(ref))
+		}
+		return said, refused
 	}
 }

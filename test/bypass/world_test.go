@@ -73,6 +73,10 @@ func newWorld(t *testing.T) *world {
 		}
 		w.admin(t, "apply", "--server-side", "-f", file)
 	}
+	// A server that finds no kind Floor lays none.
+	if err := w.WaitForDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	w.admin(t, "create", "namespace", "mollyguard")
 	w.admin(t, "-n", "mollyguard", "create", "secret", "generic", "mollyguard-break-glass")
 	return w
@@ -113,6 +117,7 @@ func (w *world) whole(t *testing.T) {
 		for _, name := range []string{
 			"mutatingwebhookconfiguration/mollyguard", "validatingwebhookconfiguration/mollyguard", "floor/mollyguard",
 			"validatingadmissionpolicybinding/mollyguard-floor", "validatingadmissionpolicy/mollyguard-floor",
+			"validatingadmissionpolicybinding/mollyguard-floor-parents", "validatingadmissionpolicy/mollyguard-floor-parents",
 		} {
 			if result, err := w.Kubectl(t.Context(), w.Admin(), "get", name); err != nil || result.ExitCode != 0 {
 				return fmt.Errorf("%s: %v %s", name, err, result.Stderr)
@@ -124,6 +129,9 @@ func (w *world) whole(t *testing.T) {
 		}
 		return err
 	})
+	if err := w.server.Guards(t.Context(), w.Admin()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // eventually polls until fn has no error.

@@ -1,9 +1,6 @@
 package cluster
 
-import (
-	"os"
-	"testing"
-)
+import "testing"
 
 // RequireVariable is the environment variable that makes tests which need a
 // control plane fail instead of being skipped when there is none. `make test`
@@ -17,12 +14,7 @@ const RequireVariable = "MOLLYGUARD_REQUIRE_CONTROLPLANE"
 // Without the programs the test is skipped, or fails if RequireVariable is 1.
 func ForTest(t testing.TB, opts Options) *Cluster {
 	t.Helper()
-	if _, err := Assets(opts.Assets); err != nil {
-		if os.Getenv(RequireVariable) == "1" {
-			t.Fatalf("no test control plane: %v", err)
-		}
-		t.Skipf("no test control plane: %v", err)
-	}
+	requireAssets(t, opts)
 	c, err := Start(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)

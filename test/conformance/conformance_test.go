@@ -22,10 +22,6 @@ import (
 // WorkloadsVariable says how many workloads there are; usually, there are few.
 const WorkloadsVariable = "MOLLYGUARD_WORKLOADS"
 
-// BinaryVariable names a mollyguard that is used instead of building one, to compare
-// releases.
-const BinaryVariable = "MOLLYGUARD_BINARY"
-
 const usualWorkloads = 20
 
 func TestAClusterLivesWithMollyguardAsItDoesWithoutIt(t *testing.T) {
@@ -37,7 +33,11 @@ func TestAClusterLivesWithMollyguardAsItDoesWithoutIt(t *testing.T) {
 		}
 	}
 	without, with := &lived{workloads: workloads}, &lived{workloads: workloads}
-	if !t.Run("without", func(t *testing.T) { without.run(t, false) }) || !t.Run("with", func(t *testing.T) { with.run(t, true) }) {
+	// Most of a life is waiting, so they live at the same time.
+	if !t.Run("lives", func(t *testing.T) {
+		t.Run("without", func(t *testing.T) { t.Parallel(); without.run(t, false) })
+		t.Run("with", func(t *testing.T) { t.Parallel(); with.run(t, true) })
+	}) {
 		return
 	}
 	if without.state == nil || with.state == nil {
@@ -148,9 +148,6 @@ func (r *lived) look(t *testing.T, l *life) seen {
 // binary is the mollyguard to run.
 func binary(t *testing.T) string {
 	t.Helper()
-	if path := os.Getenv(BinaryVariable); path != "" {
-		return path
-	}
 	path, err := server.Build(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)

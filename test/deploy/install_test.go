@@ -187,6 +187,9 @@ func (s *site) testApply(t *testing.T, objects []*unstructured.Unstructured) {
 	if len(s.warnings.list) > 0 {
 		t.Errorf("the API server warns: %q", s.warnings.list)
 	}
+	if err := s.WaitForDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s *site) testPods(t *testing.T, objects []*unstructured.Unstructured) {
@@ -358,6 +361,10 @@ func (s *site) testItself(t *testing.T) {
 		"Deployment mollyguard/mollyguard": {"scale", "deployment", "mollyguard", "--replicas=0", "--namespace=mollyguard"},
 	} {
 		want := what + " is production (name mollyguard is production by name" // what it holds may be named behind it
+		await(t, "the API server to ask about "+what, func(ctx context.Context) (bool, error) {
+			got, err := s.Kubectl(ctx, s.operator, append(args, "--dry-run=server")...)
+			return err == nil && strings.Contains(got.Stderr, want), fmt.Errorf("kubectl says %s%s, %v", got.Stdout, got.Stderr, err)
+		})
 		if got := s.kubectl(t, s.operator, 1, args...); !strings.Contains(got.Stderr, want) {
 			t.Errorf("kubectl says %q, want %q in it", got.Stderr, want)
 		}

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAServiceAccountAsksByTheServersAPIAndNeverApproves(t *testing.T) {
+	t.Parallel()
 	address := reserve(t, t.TempDir())
 	w := newBreakGlassWorld(t, func(o *server.Options) {
 		o.Config = strings.Replace(o.Config, "address: 127.0.0.1:0", "address: "+address, 1)

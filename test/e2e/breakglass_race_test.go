@@ -124,6 +124,7 @@ func (w *breakGlassWorld) raceOnce(t *testing.T, clients *kubernetes.Clientset, 
 }
 
 func TestAReplicaThatDiesBetweenUseAndAnswerCostsOneRetry(t *testing.T) {
+	t.Parallel()
 	service, log := newProxy(t), newPipe(t)
 	var first server.Options
 	w := newBreakGlassWorld(t, func(o *server.Options) {

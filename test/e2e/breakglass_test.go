@@ -29,6 +29,7 @@ func says(t *testing.T, got, want string) {
 }
 
 func TestASecondPersonOpensExactlyOneThingOnce(t *testing.T) {
+	t.Parallel()
 	w := newBreakGlassWorld(t)
 	w.shop(t, "shop", "")
 
@@ -89,6 +90,7 @@ func TestASecondPersonOpensExactlyOneThingOnce(t *testing.T) {
 }
 
 func TestARefusalIsAskedForByItsDecision(t *testing.T) {
+	t.Parallel()
 	w := newBreakGlassWorld(t)
 	w.shop(t, "shop", "")
 	refused := w.kubectl(t, "-n", "shop", "delete", "configmap", "settings").Stderr
@@ -113,6 +115,7 @@ func TestARefusalIsAskedForByItsDecision(t *testing.T) {
 }
 
 func TestAGrantIsForTheObjectAndNotForTheWayToIt(t *testing.T) {
+	t.Parallel()
 	w := newBreakGlassWorld(t)
 	w.shop(t, "shop", "")
 	w.apply(t, `
@@ -145,6 +148,7 @@ spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, n
 }
 
 func TestWhatIsAskedForIsWhatIsShownAndOpened(t *testing.T) {
+	t.Parallel()
 	w := newBreakGlassWorld(t)
 	w.shop(t, "shop", "env: production")
 
@@ -202,6 +206,7 @@ func TestWhatIsAskedForIsWhatIsShownAndOpened(t *testing.T) {
 }
 
 func TestAPodIsDeletedByForceWithASingleUse(t *testing.T) {
+	t.Parallel()
 	w := newBreakGlassWorld(t)
 	w.shop(t, "shop", "")
 	pod := w.waitForPods(t, "shop", "app=web", 2)[0]
@@ -225,6 +230,7 @@ func TestAPodIsDeletedByForceWithASingleUse(t *testing.T) {
 }
 
 func TestNobodyWritesBreakGlassObjectsForOthers(t *testing.T) {
+	t.Parallel()
 	w := newBreakGlassWorld(t)
 	w.shop(t, "shop", "")
 	handle := w.request(t, "delete", "k8s://prod-eu/apps/deployments/shop/web")
@@ -284,7 +290,12 @@ rules: [{apiGroups: [mollyguard.dev], resources: ["*"], verbs: [get, list, creat
 }
 
 func TestARequestCountsWhatGoesWithItsTarget(t *testing.T) {
-	w := newBreakGlassWorld(t)
+	t.Parallel()
+	in := prepareWorld(t) // for Alice may do everything in it
+	if err := install(t.Context(), in.Cluster); err != nil {
+		t.Fatal(err)
+	}
+	w := newBreakGlassWorldIn(t, in)
 	carol, err := w.User("carol@example.com", "sre")
 	if err != nil {
 		t.Fatal(err)
@@ -305,7 +316,7 @@ spec:
   versions:
     - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
 `)
-	w.kubectlAdmin(t, "wait", "--for=condition=Established", "--timeout=30s", "crd", "widgets.example.com")
+	w.served(t)
 	w.apply(t, "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one, namespace: default, labels: {env: production}}\n")
 	remove := func(args ...string) string {
 		t.Helper()

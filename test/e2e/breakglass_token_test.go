@@ -105,6 +105,7 @@ func (h *headquarters) keys(t *testing.T) string {
 }
 
 func TestATokenFromElsewhereOpensOneThingForOnePersonAndIsNeverShown(t *testing.T) {
+	t.Parallel()
 	var hq *headquarters
 	w := newBreakGlassWorld(t, func(o *server.Options) {
 		hq = newHeadquarters(t, o.Binary)

@@ -27,18 +27,16 @@ type breakGlassWorld struct {
 	plugin string
 }
 
+// newBreakGlassWorld has an installed control plane for itself as long as the test runs.
 func newBreakGlassWorld(t *testing.T, edits ...func(*server.Options)) *breakGlassWorld {
 	t.Helper()
-	w := &breakGlassWorld{world: prepareWorld(t)}
-	for _, manifest := range []string{"crds", "people.yaml"} {
-		path, err := filepath.Abs(filepath.Join("../../deploy/base", manifest))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.kubectlAdmin(t, "apply", "-f", path)
-	}
-	w.kubectlAdmin(t, "wait", "--for=condition=Established", "--timeout=30s", "crd",
-		"breakglassrequests.mollyguard.dev", "breakglassverdicts.mollyguard.dev", "grants.mollyguard.dev", "breakglassuses.mollyguard.dev")
+	return newBreakGlassWorldIn(t, shareWorld(t, &installed), edits...)
+}
+
+// newBreakGlassWorldIn starts the server of a world where our definitions are installed.
+func newBreakGlassWorldIn(t *testing.T, in *world, edits ...func(*server.Options)) *breakGlassWorld {
+	t.Helper()
+	w := &breakGlassWorld{world: in}
 	var err error
 	if w.bob, err = w.User(bob, "sre"); err != nil {
 		t.Fatal(err)

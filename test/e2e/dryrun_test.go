@@ -11,6 +11,7 @@ import (
 )
 
 func TestAFirstInstallationOnlyWarns(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "", "--dry-run-enforcement")
 	w.shop(t, "shop", "")
 

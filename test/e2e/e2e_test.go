@@ -32,7 +32,10 @@ spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], hostPath: {path: 
 }
 
 func TestAProductionDeleteIsRefusedByARealAPIServer(t *testing.T) {
-	w := newWorld(t, "")
+	t.Parallel()
+	w := prepareWorld(t) // for all that is in its audit log is looked at
+	w.start(t)
+	t.Cleanup(func() { w.server.Kill() })
 	w.shop(t, "shop", "")
 	w.shop(t, "live", "env: production")
 	w.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: sandbox}\n")

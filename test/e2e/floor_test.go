@@ -26,6 +26,7 @@ func newFloorWorld(t *testing.T) *breakGlassWorld {
 }
 
 func TestTheFloorHoldsWhenTheServerIsDead(t *testing.T) {
+	t.Parallel()
 	w := newFloorWorld(t)
 	w.shop(t, "shop", "")
 	w.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: sandbox}\n")

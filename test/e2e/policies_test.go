@@ -18,6 +18,7 @@ violation contains {"policy": "own-freeze", "severity": "low", "message": messag
 `
 
 func TestOwnPoliciesAreHotReloaded(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "freeze.rego")
 	write := func(text string) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,21 @@ func newStaticWorld(t *testing.T, config string, args ...string) *staticWorld {
 	if w.root, err = w.User("root@example.com", "system:masters"); err != nil {
 		t.Fatal(err)
 	}
+	// An API server that is ready may still have to compile what it loaded.
+	w.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: canary, namespace: default, labels: {env: production}}\n")
+	w.becomesRefused(t, w.root, staticRefusal, "-n", "default", "label", "configmap", "canary", "env-") // hooks are asked about deletions first
 	return w
+}
+
+// becomesRefused waits until something is refused, which is tried as a dry run.
+func (w *staticWorld) becomesRefused(t *testing.T, user *rest.Config, want string, args ...string) {
+	t.Helper()
+	becomes(t, strings.Join(args, " ")+" to be refused", func() error {
+		if got := w.by(t, user, append(args, "--dry-run=server")...); got.ExitCode == 0 || !strings.Contains(got.Stderr, want) {
+			return fmt.Errorf("kubectl says %s%s", got.Stdout, got.Stderr)
+		}
+		return nil
+	})
 }
 
 func (w *staticWorld) by(t *testing.T, user *rest.Config, args ...string) cluster.KubectlResult {
@@ -103,6 +118,7 @@ func becomes(t *testing.T, what string, fn func() error) {
 const staticRefusal = "ValidatingAdmissionPolicy 'mollyguard-floor.static.k8s.io' with binding 'mollyguard-floor.static.k8s.io' denied request: "
 
 func TestTheStaticFloorNeedsNothingInTheCluster(t *testing.T) {
+	t.Parallel()
 	w := newStaticWorld(t, "")
 	w.shop(t, "shop", "")
 	w.apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: live, labels: {env: production}}\n---\n"+
@@ -188,14 +204,8 @@ func testExitOpen(t *testing.T, w *staticWorld) {
 		t.Fatal(err)
 	}
 	w.done(t, w.admin, "apply", "-f", crds)
-	w.done(t, w.admin, "wait", "--for=condition=Established", "--timeout=30s", "crd", "floors.mollyguard.dev")
-	becomes(t, "a Floor to be made", func() error {
-		result, err := w.KubectlWith(t.Context(), cluster.KubectlOptions{Stdin: strings.NewReader("apiVersion: mollyguard.dev/v1alpha1\nkind: Floor\nmetadata: {name: mollyguard}\nspec: {complete: true}\n")}, w.admin, "apply", "-f", "-")
-		if err == nil && result.ExitCode != 0 {
-			err = fmt.Errorf("kubectl says %s", result.Stderr)
-		}
-		return err
-	})
+	w.served(t)
+	w.apply(t, "apiVersion: mollyguard.dev/v1alpha1\nkind: Floor\nmetadata: {name: mollyguard}\nspec: {complete: true}\n")
 	w.refused(t, w.root, "is part of mollyguard", "delete", "crd", "floors.mollyguard.dev")
 	w.apply(t, string(hooks))
 	w.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ledger, namespace: shop, labels: {env: production}}\n")
@@ -227,16 +237,34 @@ func testStaticReloads(t *testing.T, w *staticWorld) {
 	})
 }
 
-func testStaticBroken(t *testing.T, w *staticWorld) {
-	writeText(t, filepath.Join(w.dir, "policies"), "mollyguard.yaml", "kind: none of this\n")
-	becomes(t, "the API server to count that it could not load the file", func() error {
-		got := w.by(t, w.admin, "get", "--raw", "/metrics")
-		for line := range strings.Lines(got.Stdout) {
-			if strings.HasPrefix(line, "apiserver_manifest_admission_config_controller_automatic_reloads_total{") && strings.Contains(line, `status="failure"`) {
-				return nil
+// failedReloads is how often the API server could not load what is in the files.
+func (w *staticWorld) failedReloads(t *testing.T) (count float64) {
+	t.Helper()
+	for line := range strings.Lines(w.by(t, w.admin, "get", "--raw", "/metrics").Stdout) {
+		series, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
+		if strings.HasPrefix(series, "apiserver_manifest_admission_config_controller_automatic_reloads_total{") && strings.Contains(series, `status="failure"`) {
+			number, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				t.Fatal(err)
 			}
+			count += number
 		}
-		return fmt.Errorf("no such series %s", got.Stderr)
+	}
+	return count
+}
+
+func testStaticBroken(t *testing.T, w *staticWorld) {
+	before := w.failedReloads(t)
+	// Put there at once: a file that is empty for a moment may be loaded as that.
+	broken := writeText(t, w.dir, "broken.yaml", "kind: none of this\n")
+	if err := os.Rename(broken, filepath.Join(w.dir, "policies", "mollyguard.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, "the API server to count that it could not load the file", func() error {
+		if after := w.failedReloads(t); after <= before {
+			return fmt.Errorf("it counts %v, as before", after)
+		}
+		return nil
 	})
 	w.refused(t, w.alice, staticRefusal+"ConfigMap shop/scratch is production", "-n", "shop", "delete", "configmap", "scratch")
 
@@ -270,6 +298,7 @@ func testStaticTakenAway(t *testing.T, w *staticWorld) {
 const hooksByURL = "kubernetes: {webhook: {url: 'https://127.0.0.1:1', manage: false}}\n"
 
 func TestAStaticFloorMayCloseTheEmergencyExit(t *testing.T) {
+	t.Parallel()
 	const self = "system:serviceaccount:mollyguard:mollyguard"
 	w := newStaticWorld(t, hooksByURL, "--close-exit", "--server-user", self)
 	const hook = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: NAME}\nwebhooks: []\n"
@@ -278,6 +307,7 @@ func TestAStaticFloorMayCloseTheEmergencyExit(t *testing.T) {
 	w.apply(t, others)
 
 	const refusal = "ValidatingAdmissionPolicy 'mollyguard-exit.static.k8s.io' with binding 'mollyguard-exit.static.k8s.io' denied request: ValidatingWebhookConfiguration mollyguard is part of mollyguard, which guards production with it: "
+	w.becomesRefused(t, w.root, refusal, "delete", "validatingwebhookconfiguration", "mollyguard")
 	weaken := `{"webhooks":[{"name":"a.example.com","admissionReviewVersions":["v1"],"sideEffects":"None","failurePolicy":"Ignore","clientConfig":{"url":"https://127.0.0.1:1"}}]}`
 	w.refused(t, w.root, refusal+"delete refused", "delete", "validatingwebhookconfiguration", "mollyguard")
 	w.refused(t, w.root, refusal+"change refused", "patch", "validatingwebhookconfiguration", "mollyguard", "--type=merge", "-p", weaken)
@@ -294,6 +324,7 @@ func TestAStaticFloorMayCloseTheEmergencyExit(t *testing.T) {
 
 	t.Run("hooks from a file are asked, and nobody removes them by the API", func(t *testing.T) {
 		w.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ledger, namespace: default, labels: {env: production}}\n")
+		w.becomesRefused(t, w.root, `failed calling webhook "object.delete.mollyguard.dev"`, "-n", "default", "delete", "configmap", "ledger")
 		w.refused(t, w.root, `failed calling webhook "object.delete.mollyguard.dev"`, "-n", "default", "delete", "configmap", "ledger")
 		w.refused(t, w.root, "not found", "delete", "mutatingwebhookconfiguration", "mollyguard.static.k8s.io")
 	})

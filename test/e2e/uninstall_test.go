@@ -132,6 +132,7 @@ func (w *world) unguarded(t *testing.T) {
 const emergencyExit = "../../docs/emergency-exit.md"
 
 func TestTheEmergencyExitIsOpenWhileAServerGuardsItself(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, itself)
 	w.deployItself(t)
 	for _, name := range []string{"## With the program", "## Without it"} {
@@ -168,6 +169,7 @@ func TestTheEmergencyExitIsOpenWhileAServerGuardsItself(t *testing.T) {
 }
 
 func TestTheEmergencyExitIsOpenWhileNobodyAnswers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "")
 	w.server.Kill()
 	w.eventually(t, "production to be refused for want of an answer", func() error {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -42,29 +43,43 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	code := m.Run()
-	if err := os.RemoveAll(binaries); err != nil {
+	if err := errors.Join(plain.Stop(), installed.Stop(), os.RemoveAll(binaries)); err != nil {
 		panic(err)
 	}
 	os.Exit(code)
 }
 
+// newWorld has a plain control plane for itself as long as the test runs.
 func newWorld(t *testing.T, config string, args ...string) *world {
 	t.Helper()
-	w := prepareWorld(t)
+	w := shareWorld(t, &plain)
 	w.opts.Config, w.opts.Args = config, args
 	w.start(t)
 	t.Cleanup(func() { w.server.Kill() })
 	return w
 }
 
-// prepareWorld is newWorld without a server.
+// shareWorld is a world without a server on a control plane that others have had.
+func shareWorld(t *testing.T, pool *cluster.Pool) *world {
+	t.Helper()
+	w := newWorldOn(t, pool.ForTest(t))
+	t.Cleanup(func() { w.tidy(t) })
+	return w
+}
+
+// prepareWorld is a world without a server on a control plane of its own.
 func prepareWorld(t *testing.T, edits ...func(*cluster.Options)) *world {
 	t.Helper()
 	var opts cluster.Options
 	for _, edit := range edits {
 		edit(&opts)
 	}
-	w := &world{Cluster: cluster.ForTest(t, opts)}
+	return newWorldOn(t, cluster.ForTest(t, opts))
+}
+
+func newWorldOn(t *testing.T, c *cluster.Cluster) *world {
+	t.Helper()
+	w := &world{Cluster: c}
 	w.admin = w.Admin()
 	var err error
 	if w.clients, err = kubernetes.NewForConfig(w.admin); err != nil {
@@ -85,7 +100,8 @@ func prepareWorld(t *testing.T, edits ...func(*cluster.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.opts = server.Options{Binary: binary, Kubeconfig: kubeconfig, Dir: dir}
+	// A late answer is a refusal, and beside other tests answers may be late.
+	w.opts = server.Options{Binary: binary, Kubeconfig: kubeconfig, Dir: dir, TimeoutSeconds: 15}
 	return w
 }
 
@@ -95,21 +111,23 @@ func (w *world) start(t *testing.T) {
 	if w.server, err = server.Start(t.Context(), w.opts); err != nil {
 		t.Fatal(err)
 	}
-	// The API server learns of the webhook configuration by watching it.
-	w.apply(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: canary, namespace: default, labels: {env: production}}\n")
-	w.eventually(t, "the API server to call the webhook", func() error {
-		result, err := w.Kubectl(t.Context(), w.admin, "-n", "default", "delete", "configmap", "canary", "--dry-run=server")
-		if err == nil && !strings.Contains(result.Stderr, "ConfigMap default/canary is production") {
-			err = fmt.Errorf("kubectl says %s%s", result.Stdout, result.Stderr)
-		}
-		return err
-	})
+	if err := w.server.Guards(t.Context(), w.admin); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// served waits until the API server serves what definitions define.
+func (w *world) served(t *testing.T) {
+	t.Helper()
+	if err := w.WaitForDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // eventually polls until fn has no error.
 func (w *world) eventually(t *testing.T, what string, fn func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		err := fn()

@@ -150,7 +150,9 @@ func (w *world) install(t *testing.T) {
 		w.kubectl(t, "apply", "-f", path)
 	}
 	w.apply(t, definition)
-	w.kubectl(t, "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+	if err := w.WaitForDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	w.apply(t, shop)
 }
 

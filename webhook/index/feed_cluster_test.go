@@ -126,7 +126,9 @@ func TestTheFeedFollowsACluster(t *testing.T) {
 	}
 
 	apply(widgetDefinition)
-	kubectl(t, c, nil, "wait", "--for=condition=Established", "crd/widgets.example.com")
+	if err := c.WaitForDefinitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	apply("{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: shop}, spec: {size: 1}}")
 	eventually(t, "the new kind's instance", func() error { return d.has("widgets.example.com", "shop/w") })
 	kubectl(t, c, nil, "delete", "crd", "widgets.example.com")

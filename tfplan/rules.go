@@ -3,17 +3,35 @@ package tfplan
 // Rules is the file of one provider family. It is data that people read, correct and add
 // to (terraform.rules in the configuration): YAML, one document, strictly decoded. Later
 // rules for a type replace earlier ones; what is said for the provider as a whole adds up.
+//
+// A path names a value in a resource's values, as in settings.0.deletion_protection_enabled:
+// keys of objects and indices of lists, between dots; "*" stands for every element of a
+// list or value of an object, and 0 of an object for the object itself, since providers
+// turn blocks into objects.
+//
+// A place is one path, or several with "|" between them, of which the first counts that
+// leads to a text or number. After a path, ":last" takes the last segment of what has
+// slashes (a self link, an id), and any other word the segment that follows that word:
+// key_ring:locations of projects/p/locations/l/keyRings/k is l.
 type Rules struct {
 	// Providers are the types of the providers, the last segment of the source address:
-	// google, google-beta. "*" in the built-in file for every provider holds for all.
+	// google, google-beta. "*" holds for all. Types count whatever the provider is called.
 	Providers []string `yaml:"providers"`
-	// Surface-neutral places of what the types have in common. Each is a path into the
-	// resource's values; the first that is there counts, but of Labels all count, later
-	// ones over earlier ones.
-	Labels   []string `yaml:"labels"`
-	Project  []string `yaml:"project"`
-	Location []string `yaml:"location"`
-	Names    []string `yaml:"names"`
+	// Labels are the paths at which labels are: objects of texts, lists of objects with
+	// key and value, or lists of texts such as env:production. All count, later ones over
+	// earlier ones. Annotations are Kubernetes'.
+	Labels      []string `yaml:"labels"`
+	Annotations []string `yaml:"annotations"`
+	// Project, Location, Names and Namespace are places that the types have in common.
+	// The first that is there counts.
+	Project   []string `yaml:"project"`
+	Location  []string `yaml:"location"`
+	Names     []string `yaml:"names"`
+	Namespace []string `yaml:"namespace"`
+	// ProviderProject are the arguments of the provider's configuration which say the
+	// project (the account, the subscription) where the resource does not, as long as they
+	// are constants: see Head.Providers.
+	ProviderProject []string `yaml:"providerProject"`
 	// FoldLabels says that people write keys and values of labels in any case there:
 	// "Environment: Production" counts as environment=production too.
 	FoldLabels bool `yaml:"foldLabels"`
@@ -25,35 +43,49 @@ type Rules struct {
 
 // TypeRule is what is known of some resource types.
 type TypeRule struct {
-	// Types are exact, such as google_sql_database_instance.
+	// Types are exact, such as google_sql_database_instance, or have one "*" for any
+	// letters, as google_*_iam_member; then every exact one counts before it.
 	Types []string `yaml:"types"`
-	// Kind is what people call it, as other surfaces do: Cluster, DatabaseInstance.
+	// Kind is what people call it, as other surfaces do: Cluster, DatabaseInstance. Left
+	// out, it is the type.
 	Kind string `yaml:"kind"`
-	// Ref is the canonical name with fields in braces, as in
-	// gcp://sqladmin.googleapis.com/projects/{project}/instances/{name}. {project},
-	// {location}, {name} are by the provider's places above; any other is a path. A field
-	// with a "|" gives others to try: {cluster|cluster_id}. Of a value that is a self link
-	// or an id with slashes, {field:last} takes the last segment. Where a field is
-	// missing the object has no such name and is called by its address.
+	// Name, Project, Location and Namespace are places, instead of the provider's.
+	Name      string `yaml:"name"`
+	Project   string `yaml:"project"`
+	Location  string `yaml:"location"`
+	Namespace string `yaml:"namespace"`
+	// Ref is the canonical name with places in braces, as in
+	// gcp://cloudsql.googleapis.com/projects/{project}/instances/{name}. {project},
+	// {location}, {name} and {namespace} are as above; any other is a place in the values.
+	// Slashes around a value are left out. Where a value is missing the object has no such
+	// name and is called by its address.
 	Ref string `yaml:"ref"`
+	// Labels are paths of labels, besides the provider's. Loose says that free data is
+	// there: what is no text is no label, and not unknown.
+	Labels []string `yaml:"labels"`
+	Loose  bool     `yaml:"loose"`
 	// Container says that others live in it and go with it.
 	Container bool `yaml:"container"`
 	// Holds says which resources of the state do.
 	Holds []Holds `yaml:"holds"`
 	// Disarm adds to the provider's.
 	Disarm []Disarm `yaml:"disarm"`
-	// Kubernetes says that it is an object of a cluster, whose metadata is at
-	// metadata.0: then Group and Resource are the API's.
+	// Kubernetes says that it is an object of a cluster. Group, Resource and Kind are the
+	// API's; or Object is the path of the whole object as the API has it (or of its text in
+	// YAML; of several with "|" between them the first counts that can be read), whose
+	// apiVersion, kind and metadata say all that. Paths lead into the text too.
 	Kubernetes bool   `yaml:"kubernetes"`
 	Group      string `yaml:"group"`
 	Resource   string `yaml:"resource"`
-	// Cluster says where the object's cluster is named in its values; left out, by the
-	// provider's configuration.
+	Object     string `yaml:"object"`
+	// Cluster is the place of what names the object's cluster in its values. It is the
+	// argument "cluster" among those of the provider, which say it otherwise: see
+	// MapperOptions.Cluster.
 	Cluster string `yaml:"cluster"`
-	// Destroys says that creating or changing it destroys something by itself, and what:
-	// a google_storage_transfer_job that deletes, an aws_ecr_lifecycle_policy.
+	// Destroys says that creating or changing it destroys data by itself, and what: an
+	// aws_ecr_lifecycle_policy. The verb is empty.
 	Destroys string `yaml:"destroys"`
-	// Grants says that it gives rights: which field holds to whom, and which which.
+	// Grants says that it gives rights: which place holds to whom, and which which.
 	Grants *GrantRule `yaml:"grants"`
 	// Guards says that the object itself guards others, as a lien, an organization or
 	// deny policy, a lock does: to delete it is to unprotect.
@@ -62,8 +94,9 @@ type TypeRule struct {
 
 // Holds says that resources of some types live in this one if a field of theirs names it.
 type Holds struct {
+	// Types are exact; "*" stands for all.
 	Types []string `yaml:"types"`
-	// Field is the path in their values; By the paths in the container's, one of which
+	// Field is the place in their values; By the places in the container's, one of which
 	// it must equal, or equal in its last segment (self links).
 	Field string   `yaml:"field"`
 	By    []string `yaml:"by"`
@@ -71,35 +104,69 @@ type Holds struct {
 
 // Disarm says which change of a field weakens a resource.
 type Disarm struct {
-	// Field is a path: settings.0.deletion_protection_enabled; "*" stands for every
-	// element of a list or value of an object.
+	// Field is a path.
 	Field string `yaml:"field"`
-	// When is what happens to it:
-	//
-	//	off      true before, not true after
-	//	on       not true before, true after
-	//	zero     a number above 0 (or a non-empty list) before, 0 or nothing after
-	//	less     a number, or a duration such as 604800s, that gets smaller
-	//	removed  something before, nothing (null, "", empty list or object) after
-	//	shrunk   a list or object that loses elements
-	//	becomes  one of Values after, and none of them before
-	//	leaves   one of Values before, and none of them after
-	When   string   `yaml:"when"`
+	// When is what happens to it; When.Values lists all.
+	When When `yaml:"when"`
+	// Values are texts, numbers, true or false, for becomes and leaves.
 	Values []string `yaml:"values"`
 	// Verb is what it amounts to: unprotect (left out), scale-to-zero, empty, delete.
 	Verb string `yaml:"verb"`
-	// Created says that a resource which is made this way is told of too (off: made with
-	// false, though the provider's own default is true; on: made with true).
+	// Created says that a resource which is made this way is told of too: with off, made
+	// with false, though the provider's own default is true. It goes with off, on, zero,
+	// set and becomes.
 	Created bool `yaml:"created"`
 	// Says is what people read, less the values: "deletion protection is switched off".
 	Says string `yaml:"says"`
 }
 
+// When is what happens to a field that disarms. Where the value after is only known after
+// apply, it may happen, and is told as such.
+type When string
+
+// What may happen to a field. Nothing is null, "", an empty list or object, or no value.
+const (
+	// Off: true before (or the text of it), not true after.
+	Off When = "off"
+	// On: not true before, true after.
+	On When = "on"
+	// Zero: a number above 0 before, 0 after; or a list with elements before, none after.
+	Zero When = "zero"
+	// Less: a number, a percentage, or a duration such as 604800s, 168h or 7d, that gets
+	// smaller, or goes.
+	Less When = "less"
+	// More: a number or duration that gets larger, or goes.
+	More When = "more"
+	// Removed: something before, nothing after.
+	Removed When = "removed"
+	// Set: nothing before, something after.
+	Set When = "set"
+	// Shrunk: a list or object loses elements, or all of them.
+	Shrunk When = "shrunk"
+	// Changed: something before, something else or nothing after.
+	Changed When = "changed"
+	// Becomes: one of Values after (of an element, with "*") more often than before.
+	Becomes When = "becomes"
+	// Leaves: one of Values before, none of them after.
+	Leaves When = "leaves"
+)
+
+// Values lists every When.
+func (When) Values() []string {
+	return []string{
+		string(Off), string(On), string(Zero), string(Less), string(More), string(Removed), string(Set),
+		string(Shrunk), string(Changed), string(Becomes), string(Leaves),
+	}
+}
+
 // GrantRule says where a resource has whom it gives rights.
 type GrantRule struct {
-	// Members is the path to who gets them (a text or a list), Role to what.
+	// Members is the path (or several with "|" between them) to who gets them: a text, a list, or the text of a policy in
+	// JSON with bindings of role and members, as Google has it.
 	Members string `yaml:"members"`
-	Role    string `yaml:"role"`
-	// Strong are patterns of roles that count; empty means all.
+	// Role is the path to what they get; Google's policy has its own.
+	Role string `yaml:"role"`
+	// Strong are patterns (package regexp, of whole texts) of roles that count; empty
+	// means all. What is only known after apply counts.
 	Strong []string `yaml:"strong"`
 }

@@ -65,22 +65,37 @@ type Head struct {
 	// for a later plan (deferred, -target). Terraform before 1.8 says nothing of Complete,
 	// which then counts as true.
 	Errored, Complete bool
-	// Deferred is how many changes were left for a later plan.
+	// Deferred is how many changes, and actions, were left for a later plan.
 	Deferred int
 	// Managed is how many managed resource instances the prior state holds, deposed ones
 	// not counted; Changes how many entries resource_changes has; Destroys how many of
 	// those delete, replace or forget, deposed objects not counted.
 	Managed, Changes, Destroys int
-	// Variables is the SHA-256 digest, in hexadecimal, of the variables' values in
+	// Variables is the SHA-256 digest, in hexadecimal, of the variables' values by name in
 	// canonical form (RFC 8785), or of an empty object. Values are not kept.
 	Variables string
 	// Providers are the constants of provider configurations that say what they act on,
 	// by configuration key (such as google or module.a:google.eu) and argument (project,
-	// region, account_id, config_context, …). What is computed is absent.
+	// region, account_id, config_context, …). What is computed is absent, and so are all
+	// arguments that could be secret. Those of nested blocks, such as helm's kubernetes,
+	// go by their own name.
 	Providers map[string]map[string]string
 	// ProviderOf is the configuration key of each resource's provider by the resource's
-	// address without indices, where it is not the provider's plain name.
+	// address without indices, where it is not the provider's plain name, the last segment
+	// of its source address.
 	ProviderOf map[string]string
+}
+
+// Share is how much of what is managed the plan takes away, in percent, rounded up: of
+// nothing that is known, all.
+func (h Head) Share() int {
+	switch {
+	case h.Managed > 0:
+		return min((100*h.Destroys+h.Managed-1)/h.Managed, 100)
+	case h.Destroys > 0:
+		return 100
+	}
+	return 0
 }
 
 // ChangeKind says which list of the plan a change is in.
@@ -115,14 +130,19 @@ type Change struct {
 	// Deposed is the key of a deposed object, or empty.
 	Deposed string
 	Actions tfjson.Actions
-	// Reason is Terraform's action_reason, or reason of a deferral, or empty.
+	// Reason is Terraform's action_reason, or reason of a deferral, or the event that
+	// invokes an action, or empty.
 	Reason string
 	// Before and After are null where there is nothing; AfterUnknown, BeforeSensitive
 	// and AfterSensitive mirror them with true at what they are about, or are true or
-	// false as a whole. All are JSON as it stands in the plan.
+	// false as a whole, and false where the plan does not have them. All are JSON as it
+	// stands in the plan. Of an action that is invoked, After is what it is told.
 	Before, After, AfterUnknown, BeforeSensitive, AfterSensitive jsontext.Value
-	// Importing is the id of what apply would import, or empty.
+	// Importing is the id of what apply would import (or its identity, or "unknown"), or
+	// empty.
 	Importing string
+	// Trigger is the address of the resource whose change invokes an action, or empty.
+	Trigger string
 }
 
 // Destroys reports whether the change takes the object away: deletes it, replaces it in

@@ -39,6 +39,8 @@ type Desk interface {
 	Token(ctx context.Context, actor operation.Actor, id string) (operation.Secret, error)
 	// Import keeps a grant that another issuer made, from its token.
 	Import(ctx context.Context, actor operation.Actor, token operation.Secret) (breakglass.View, error)
+	// UsePlan takes the one use of a grant for a Terraform plan, from its token.
+	UsePlan(ctx context.Context, actor operation.Actor, token operation.Secret, plan operation.Reference, decision string) (breakglass.View, error)
 }
 
 var (
@@ -59,6 +61,7 @@ const (
 	pathRequest   = "/v1/break-glass/requests/{id}"
 	pathToken     = "/v1/break-glass/requests/{id}/token"
 	pathTokens    = "/v1/break-glass/tokens"
+	pathUses      = "/v1/uses"
 	pathDecision  = "/v1/decisions/{id}"
 	pathKeys      = "/.well-known/jwks.json"
 	pathInterface = "/openapi.json"

@@ -132,6 +132,11 @@ func (c *Client) Import(ctx context.Context, _ operation.Actor, token operation.
 	return c.ask(ctx, http.MethodPost, pathTokens, "", portable{token.Reveal()})
 }
 
+// UsePlan implements Desk.
+func (c *Client) UsePlan(ctx context.Context, _ operation.Actor, token operation.Secret, plan operation.Reference, decision string) (breakglass.View, error) {
+	return c.ask(ctx, http.MethodPost, pathUses, "", PlanUse{token.Reveal(), plan.Ref, decision})
+}
+
 // ask is the function ask for what is answered with a case.
 func (c *Client) ask(ctx context.Context, method, path, id string, body any) (breakglass.View, error) {
 	answer, err := ask[Case](ctx, c, method, path, id, body)

@@ -35,7 +35,7 @@ func TestAClientIsTheDeskFromAfar(t *testing.T) {
 	s := newServer(t)
 	client := newClient(t, s.Server, aliceToken)
 	proposal := breakglass.Proposal{
-		Subject: "system:serviceaccount:ci:deployer", Scope: scope(), Reason: "r", Ticket: "OPS-7", Duration: 45 * time.Minute, NotBefore: start, Decision: decisionID,
+		Subject: "system:serviceaccount:ci:deployer", Scope: scope(), Reason: "r", Ticket: "OPS-7", Duration: 45 * time.Minute, NotBefore: start, Decision: decisionID, Approvals: 2,
 	}
 	self := operation.Actor{} // who acts is found out from the token
 	caller := alice()
@@ -54,6 +54,12 @@ func TestAClientIsTheDeskFromAfar(t *testing.T) {
 		{"list", func() (any, error) { return client.List(t.Context()) }, []breakglass.View{shown(), imported()}, []any{"list"}},
 		{"token", func() (any, error) { return client.Token(t.Context(), self, handle) }, operation.NewSecret(grantToken), []any{"token", caller, handle}},
 		{"import", func() (any, error) { return client.Import(t.Context(), self, operation.NewSecret(grantToken)) }, shown(), []any{"import", caller, grantToken}},
+		{
+			"use", func() (any, error) {
+				return client.UsePlan(t.Context(), self, operation.NewSecret(grantToken), operation.PlanReference(planDigest), decisionID)
+			},
+			shown(), []any{"use", caller, grantToken, operation.PlanReference(planDigest), decisionID},
+		},
 		{"whoami", func() (any, error) { return client.WhoAmI(t.Context()) }, api.Caller{Actor: caller, Audience: "prod-eu"}, nil},
 		{"decision", func() (any, error) { return client.Decision(t.Context(), decisionID) }, decision(), nil},
 	} {

@@ -222,3 +222,41 @@ func TestASecondPersonApprovesAndTheSubjectGetsTheToken(t *testing.T) {
 		t.Error("the log has the grant's token")
 	}
 }
+
+func TestAPlanIsAppliedOnceWithATokenThatAPipelineBrings(t *testing.T) {
+	s := newSite(t)
+	alice, bob := s.client(t, "alice"), s.client(t, "bob")
+	var nobody operation.Actor
+	plan := operation.PlanReference(planDigest)
+	asked, err := alice.Request(t.Context(), nobody, breakglass.Proposal{
+		Scope: breakglass.Scope{
+			Surface: operation.Terraform, Verbs: []operation.Verb{operation.Delete}, Targets: []operation.Reference{plan}, Objects: 300,
+		},
+		Reason: "the shop moves",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := asked.ID()
+	if _, err := bob.Judge(t.Context(), nobody, id, breakglass.Approve, "fine"); err != nil {
+		t.Fatal(err)
+	}
+	token, err := alice.Token(t.Context(), nobody, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used, err := bob.UsePlan(t.Context(), nobody, token, plan, decisionID)
+	if err != nil || used.Standing.State != breakglass.Used || len(used.Uses) != 1 || used.Uses[0].Actor != "bob" {
+		t.Fatalf("used: %+v, %v", used, err)
+	}
+	if _, err := bob.UsePlan(t.Context(), nobody, token, plan, decisionID); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	_, err = bob.UsePlan(t.Context(), nobody, token, plan, "01JD6QZ0000000000000000001")
+	if got, want := refusal(t, err), id+": used already at 2026-11-21T03:12:47Z for "+decisionID; got != want {
+		t.Errorf("another use: %q, want %q", got, want)
+	}
+	if strings.Contains(s.events.String(), token.Reveal()) {
+		t.Error("the log has the grant's token")
+	}
+}

@@ -55,7 +55,7 @@ func scope() breakglass.Scope {
 func view() breakglass.View {
 	request := breakglass.Request{
 		ID: handle, Created: start, Requester: alice(), Subject: "alice@example.com", Scope: scope(), Reason: "the shop moves <out>", Ticket: "OPS-7",
-		Duration: 90 * time.Minute, NotBefore: start.Add(time.Hour), Decision: decisionID,
+		Duration: 90 * time.Minute, NotBefore: start.Add(time.Hour), Decision: decisionID, Approvals: 2,
 	}
 	return breakglass.View{
 		Case: breakglass.Case{
@@ -134,6 +134,10 @@ func (d *desk) Token(_ context.Context, actor operation.Actor, id string) (opera
 
 func (d *desk) Import(_ context.Context, actor operation.Actor, token operation.Secret) (breakglass.View, error) {
 	return d.ask("import", actor, token.Reveal())
+}
+
+func (d *desk) UsePlan(_ context.Context, actor operation.Actor, token operation.Secret, plan operation.Reference, decision string) (breakglass.View, error) {
+	return d.ask("use", actor, token.Reveal(), plan, decision)
 }
 
 // people is an Authenticator that knows Alice and Bob.

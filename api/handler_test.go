@@ -19,6 +19,30 @@ import (
 
 const proposal = `{"scope":{"surface":"kubernetes","verbs":["delete"],"targets":[{"ref":"k8s://prod-eu/core/namespaces/shop","name":"shop"}]},"reason":"the shop moves","duration":"1h30m","not_before":"2026-11-21T04:00:00Z"}`
 
+// planDigest is of a Terraform plan, planUse what somebody sends who applies it.
+var (
+	planDigest = strings.Repeat("ab12cd34", 8)
+	planUse    = `{"token":"` + grantToken + `","plan":"plan://sha256:` + planDigest + `","decision":"` + decisionID + `"}`
+)
+
+func TestAUseOfAPlanSaysOfWhich(t *testing.T) {
+	for _, tt := range []struct{ name, body, want string }{
+		{"no token", `{"plan":"plan://sha256:` + planDigest + `","decision":"d"}`, "token: missing"},
+		{"no plan", `{"token":"` + grantToken + `","decision":"d"}`, "plan: not the canonical name of a Terraform plan, plan://sha256:DIGEST"},
+		{"a digest alone", `{"token":"` + grantToken + `","plan":"` + planDigest + `","decision":"d"}`, "plan: not the canonical name of a Terraform plan, plan://sha256:DIGEST"},
+		{"a field that there is not", `{"token":"` + grantToken + `","target":"x"}`, "target: no such field"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newServer(t)
+			got := s.do(t, "POST", "/v1/uses", aliceToken, tt.body)
+			if p := problem(t, got); p.Status != 400 || p.Detail != tt.want || s.desk.asked != nil {
+				t.Errorf("got %+v, asked %v", p, s.desk.asked)
+			}
+			noSecrets(t, got.body+s.log.String())
+		})
+	}
+}
+
 func TestEachRouteAsksTheDeskForWhatItSays(t *testing.T) {
 	asked := breakglass.Proposal{
 		Scope: breakglass.Scope{
@@ -41,6 +65,7 @@ func TestEachRouteAsksTheDeskForWhatItSays(t *testing.T) {
 		{"POST", "/v1/break-glass/requests/" + handle + "/revoke", `{}`, 200, []any{"judge", alice(), handle, breakglass.Revoke, ""}},
 		{"POST", "/v1/break-glass/requests/" + handle + "/token", "", 200, []any{"token", alice(), handle}},
 		{"POST", "/v1/break-glass/tokens", `{"token":"` + grantToken + `"}`, 200, []any{"import", alice(), grantToken}},
+		{"POST", "/v1/uses", planUse, 200, []any{"use", alice(), grantToken, operation.PlanReference(planDigest), decisionID}},
 		{"GET", "/v1/decisions/" + decisionID, "", 200, nil},
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
@@ -88,7 +113,7 @@ func TestACaseIsWrittenForPeople(t *testing.T) {
 	const scope = `{"surface":"kubernetes","audience":"prod-eu","verbs":["delete"],"targets":[{"ref":"k8s://prod-eu/core/namespaces/shop","kind":"Namespace","namespace":"","name":"shop","uid":"7"}],"objects":1}`
 	want := `{"id":"bg-k7m4-q9tx","standing":{"state":"active","why":"approved","approvers":["bob@example.com"],"needed":1,"until":"2026-11-21T05:42:47Z","left":1},` +
 		`"request":{"id":"bg-k7m4-q9tx","created":"2026-11-21T03:12:47Z","requester":{"name":"alice@example.com","kind":"human","via":"test"},"subject":"alice@example.com","scope":` + scope +
-		`,"reason":"the shop moves \u003cout\u003e","ticket":"OPS-7","duration":"1h30m","not_before":"2026-11-21T04:12:47Z","decision":"01JD6QZ0000000000000000000"},` +
+		`,"reason":"the shop moves \u003cout\u003e","ticket":"OPS-7","duration":"1h30m","not_before":"2026-11-21T04:12:47Z","decision":"01JD6QZ0000000000000000000","approvals":2},` +
 		`"verdicts":[{"kind":"approve","by":{"name":"bob@example.com","kind":"human","via":"test"},"at":"2026-11-21T03:13:47Z","reason":"fine","door":"api"}],` +
 		`"grant":{"id":"bg-k7m4-q9tx","issuer":"mollyguard/prod-eu","subject":"alice@example.com","credential":"","scope":` + scope +
 		`,"reason":"the shop moves \u003cout\u003e","ticket":"OPS-7","approvers":["bob@example.com"],"approvals_digest":"00ff","not_before":"2026-11-21T04:12:47Z","expires":"2026-11-21T05:42:47Z"},` +
@@ -261,6 +286,7 @@ func TestOnlyOneAnswerHoldsAToken(t *testing.T) {
 		{"GET", "/v1/break-glass/requests/" + handle, ""},
 		{"POST", "/v1/break-glass/requests/" + handle + "/approve", `{}`},
 		{"POST", "/v1/break-glass/tokens", `{"token":"` + grantToken + `"}`},
+		{"POST", "/v1/uses", planUse},
 	} {
 		got := s.do(t, tt.method, tt.path, aliceToken, tt.body)
 		noSecrets(t, got.body)

@@ -24,6 +24,7 @@ func routes() []route {
 		{method: http.MethodGet, path: pathRequest, serve: (*handler).view},
 		{method: http.MethodPost, path: pathToken, serve: (*handler).token},
 		{method: http.MethodPost, path: pathTokens, serve: (*handler).importToken},
+		{method: http.MethodPost, path: pathUses, serve: (*handler).usePlan},
 		{method: http.MethodGet, path: pathDecision, serve: (*handler).decision},
 		{method: http.MethodGet, path: pathKeys, open: true, serve: (*handler).publicKeys},
 		{method: http.MethodGet, path: pathInterface, open: true, serve: (*handler).describe},
@@ -155,6 +156,23 @@ func (h *handler) importToken(c *call) (answer, error) {
 	token := operation.NewSecret(sent.Token)
 	c.keepSecret(token)
 	return caseAnswer(h.desk.Import(c.Context(), c.actor, token))
+}
+
+func (h *handler) usePlan(c *call) (answer, error) {
+	sent, err := read[PlanUse](c)
+	if err != nil {
+		return answer{}, err
+	}
+	digest, ok := operation.ParsePlanRef(sent.Plan)
+	switch {
+	case sent.Token == "":
+		return answer{}, &inputError{"token: missing"}
+	case !ok:
+		return answer{}, &inputError{"plan: not the canonical name of a Terraform plan, plan://sha256:DIGEST"}
+	}
+	token := operation.NewSecret(sent.Token)
+	c.keepSecret(token)
+	return caseAnswer(h.desk.UsePlan(c.Context(), c.actor, token, operation.PlanReference(digest), sent.Decision))
 }
 
 // decision shows a decision to who it was about: a refusal names what goes down

@@ -43,16 +43,17 @@ type Proposal struct {
 	Duration  Duration         `json:"duration,omitzero"`
 	NotBefore time.Time        `json:"not_before,omitzero"`
 	Decision  string           `json:"decision,omitzero"`
+	Approvals int              `json:"approvals,omitzero"`
 }
 
 func proposalOf(p breakglass.Proposal) Proposal {
-	return Proposal{p.Subject, p.Scope, p.Reason, p.Ticket, Duration(p.Duration), p.NotBefore, p.Decision}
+	return Proposal{p.Subject, p.Scope, p.Reason, p.Ticket, Duration(p.Duration), p.NotBefore, p.Decision, p.Approvals}
 }
 
 func (p Proposal) proposal() breakglass.Proposal {
 	return breakglass.Proposal{
 		Subject: p.Subject, Scope: p.Scope, Reason: p.Reason, Ticket: p.Ticket,
-		Duration: time.Duration(p.Duration), NotBefore: p.NotBefore, Decision: p.Decision,
+		Duration: time.Duration(p.Duration), NotBefore: p.NotBefore, Decision: p.Decision, Approvals: p.Approvals,
 	}
 }
 
@@ -83,6 +84,7 @@ type Request struct {
 	Duration  Duration           `json:"duration"`
 	NotBefore time.Time          `json:"not_before,omitzero"`
 	Decision  string             `json:"decision"`
+	Approvals int                `json:"approvals,omitzero"`
 }
 
 // Verdict is a breakglass.Verdict as it is sent.
@@ -105,7 +107,7 @@ func CaseOf(v breakglass.View) Case {
 	}
 	if r := v.Request; r != nil {
 		c.Request = &Request{
-			r.ID, r.Created, r.Requester.Identity, r.Subject, r.Scope, r.Reason, r.Ticket, Duration(r.Duration), r.NotBefore, r.Decision,
+			r.ID, r.Created, r.Requester.Identity, r.Subject, r.Scope, r.Reason, r.Ticket, Duration(r.Duration), r.NotBefore, r.Decision, r.Approvals,
 		}
 	}
 	for _, said := range v.Verdicts {
@@ -129,7 +131,7 @@ func (c Case) View() breakglass.View {
 	if r := c.Request; r != nil {
 		v.Request = &breakglass.Request{
 			ID: r.ID, Created: r.Created, Requester: operation.Actor{Identity: r.Requester}, Subject: r.Subject, Scope: r.Scope,
-			Reason: r.Reason, Ticket: r.Ticket, Duration: time.Duration(r.Duration), NotBefore: r.NotBefore, Decision: r.Decision,
+			Reason: r.Reason, Ticket: r.Ticket, Duration: time.Duration(r.Duration), NotBefore: r.NotBefore, Decision: r.Decision, Approvals: r.Approvals,
 		}
 	}
 	for _, said := range c.Verdicts {
@@ -155,6 +157,14 @@ type cases struct {
 // verdict is what is said with an approval, a denial, a revocation.
 type verdict struct {
 	Reason string `json:"reason"`
+}
+
+// PlanUse is what a grant for a Terraform plan is used for, as it is sent.
+type PlanUse struct {
+	// Token is in no answer, log or error.
+	Token    string `json:"token"`
+	Plan     string `json:"plan"`
+	Decision string `json:"decision"`
 }
 
 // portable is a token in the one answer that gives it out, and in the request

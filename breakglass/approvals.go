@@ -13,7 +13,7 @@ import (
 )
 
 // demands is what issuing policy says and, if it is to be assessed, what the
-// policies that the grant is to lift do: the more of both.
+// policies that the grant is to lift do, and the request itself: the most of these.
 func (d *Desk) demands(ctx context.Context, stage Stage, r Request, severity operation.Severity, assess bool, approvers []operation.Actor, now time.Time) (Answer, error) {
 	var asked assessment
 	if assess {
@@ -28,7 +28,7 @@ func (d *Desk) demands(ctx context.Context, stage Stage, r Request, severity ope
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask issuing policy: %w", err)
 	}
-	answer.Approvals = max(answer.Approvals, asked.approvals)
+	answer.Approvals = max(answer.Approvals, asked.approvals, r.Approvals)
 	if asked.never != "" {
 		answer.Refused = append(answer.Refused, asked.never)
 	}

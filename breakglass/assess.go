@@ -21,7 +21,8 @@ type assessment struct {
 }
 
 // assess asks the policies about each verb on each target, so that whoever asks
-// for what nobody is let through for hears it at once, and not at the refusal.
+// for what nobody is let through for hears it at once, and not at the refusal. Of a
+// Terraform plan only the plan is asked about: what it destroys is not known here.
 func (d *Desk) assess(ctx context.Context, r Request) (assessment, error) {
 	var a assessment
 	if d.violations == nil {
@@ -34,7 +35,11 @@ func (d *Desk) assess(ctx context.Context, r Request) (assessment, error) {
 	if r.Subject != actor.Name {
 		actor = r.subjectActor()
 	}
-	for _, target := range r.Scope.Targets {
+	targets := r.Scope.Targets
+	if r.Scope.Surface == operation.Terraform && len(targets) > 1 {
+		targets = targets[:1]
+	}
+	for _, target := range targets {
 		for _, verb := range r.Scope.Verbs {
 			violations, err := d.violations(ctx, actor, verb, target)
 			if err != nil {

@@ -34,7 +34,12 @@ const (
 	MaxTicket  = 128
 	MaxTargets = 64
 	MaxObjects = 256
-	MaxName    = 512
+	// MaxPlanned is how many operations of one Terraform plan a grant can be for: of a
+	// plan with a hundred thousand resources, all.
+	MaxPlanned = 100_000
+	// MaxApprovals is how many approvals a request can ask for by itself.
+	MaxApprovals = 16
+	MaxName      = 512
 	// MaxLife is how long after it was made a request or a grant can matter: a token
 	// is good for seven days at most (MaxTokenLife), and a request for less.
 	MaxLife = 8 * 24 * time.Hour

@@ -73,6 +73,7 @@ scope.objects: 0 is not between 1 and 256`},
 		{"fewer than no objects", func(r *breakglass.Request) { r.Scope.Objects = -1 }, "scope.objects: -1 is not between 1 and 256"},
 		{"an audience that is too long", func(r *breakglass.Request) {
 			r.Scope.Surface, r.Scope.Audience = operation.Terraform, strings.Repeat("a", 513)
+			r.Scope.Targets = []operation.Reference{aPlan}
 		}, "scope.audience: longer than 512 bytes"},
 		{"a target without a name", target(func(t *operation.Reference) { t.Ref, t.Name = "k8s://prod-eu/apps/deployments/shop/", "" }), "scope.targets[0]: without a name: a grant opens objects that are named\n" +
 			"scope.targets[0]: k8s://prod-eu/apps/deployments/shop/ is not shop/ of prod-eu"},

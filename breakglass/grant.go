@@ -139,8 +139,11 @@ func (c Case) stop() (v Verdict, stopped bool) {
 // ended reports whether the time to use a grant is over.
 func (g Grant) ended(now time.Time) bool { return !now.Before(g.Expires.Add(Leeway)) }
 
-// used counts the uses that were not given back.
+// used counts the uses that were not given back. That of a plan never is.
 func (c Case) used() int {
+	if c.Scope().Surface == operation.Terraform {
+		return min(len(c.Uses), 1)
+	}
 	count := 0
 	for _, use := range c.Uses {
 		if use.State != Released {

@@ -38,49 +38,43 @@ func (k *Keyring) public(ctx context.Context, id string) (ed25519.PublicKey, err
 	if key, ok := k.held.Load().find(id); ok {
 		return key.public, nil
 	}
-	for _, other := range k.others {
-		if public, ok := other.remembered(id); ok {
-			return public, nil
-		}
+	if public, ok := k.others.remembered(id); ok {
+		return public, nil
 	}
-	key, ok, err := k.own(ctx, id)
+	key, ok, ownErr := k.own(ctx, id)
 	if ok {
 		return key.public, nil
 	}
-	undecided := []error{err}
-	for _, other := range k.others {
-		if err := ctx.Err(); err != nil { // each of them can take a while
-			return nil, err
-		}
-		public, ok, err := other.key(ctx, id)
-		if ok {
-			return public, nil
-		}
-		undecided = append(undecided, err)
+	public, ok, err := k.others.ask(ctx, id)
+	switch {
+	case ok:
+		return public, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	}
-	if err := errors.Join(undecided...); err != nil {
+	if err := errors.Join(ownErr, err); err != nil {
 		return nil, err
 	}
-	return nil, &Refusal{"it is signed with a key that nobody trusted here has"}
+	return nil, nobodysKey()
 }
 
 // vouches returns a *Refusal unless a key is an issuer's, and good now.
 func (k *Keyring) vouches(ctx context.Context, issuer, id string, now time.Time) error {
-	if issuer == k.issuer {
-		key, ok, err := k.own(ctx, id)
-		switch {
-		case err != nil:
-			return err
-		case ok:
-			return key.current(now)
-		}
-	} else if other := k.others[issuer]; other != nil {
-		_, ok, err := other.key(ctx, id)
-		if ok || err != nil {
-			return err
-		}
-	} else {
-		return &Refusal{fmt.Sprintf("its issuer %q is not trusted here", issuer)}
+	if issuer != k.issuer {
+		return k.others.vouches(ctx, issuer, id)
 	}
+	key, ok, err := k.own(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		return key.current(now)
+	}
+	return notItsKey(issuer)
+}
+
+func nobodysKey() error { return &Refusal{"it is signed with a key that nobody trusted here has"} }
+
+func notItsKey(issuer string) error {
 	return &Refusal{"it is signed with a key that is not one of its issuer, " + operation.Printable(issuer)}
 }

@@ -66,7 +66,7 @@ type KeyringOptions struct {
 type Keyring struct {
 	issuer  string
 	store   KeyStore
-	others  map[string]*issuerKeys
+	others  trustedIssuers
 	overlap time.Duration
 	now     func() time.Time
 	log     *slog.Logger
@@ -112,7 +112,7 @@ func NewKeyring(ctx context.Context, o KeyringOptions) (*Keyring, error) {
 		problems = append(problems, fmt.Errorf("overlap: %v is below zero", k.overlap))
 	}
 	var err error
-	if k.others, err = newIssuers(ctx, o, k.now); err != nil {
+	if k.others, err = newIssuers(ctx, o.Trusted, o.Issuer, o.HTTPClient, k.now); err != nil {
 		problems = append(problems, err)
 	}
 	if err := errors.Join(problems...); err != nil {

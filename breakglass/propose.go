@@ -20,6 +20,8 @@ type Proposal struct {
 	Duration  time.Duration `json:"duration,omitempty"`
 	NotBefore time.Time     `json:"not_before,omitzero"`
 	Decision  string        `json:"decision,omitempty"`
+	// Approvals is how many have to approve at least; zero for as many as policies ask.
+	Approvals int `json:"approvals,omitzero"`
 }
 
 // handleAttempts is how often another handle is tried when one is taken already.
@@ -32,6 +34,7 @@ func (d *Desk) Request(ctx context.Context, actor operation.Actor, p Proposal) (
 	r := Request{
 		Created: now, Requester: actor, Subject: p.Subject, Scope: p.Scope, Reason: p.Reason, Ticket: p.Ticket,
 		Duration: p.Duration, NotBefore: p.NotBefore.UTC().Truncate(time.Second), Decision: p.Decision,
+		Approvals: p.Approvals,
 	}
 	d.complete(&r)
 	for range handleAttempts {

@@ -21,7 +21,8 @@ type Scope struct {
 	// Targets are exact: compared byte by byte by Ref, and by UID where there is
 	// one, so that an object made anew under the old name is not meant.
 	Targets []operation.Reference `json:"targets"`
-	// Objects is how many of the targets may be used up, at least 1.
+	// Objects is how many of the targets may be used up, at least 1. Of a Terraform plan
+	// it is how many refused operations it may have: the plan itself is used once.
 	Objects int `json:"objects"`
 }
 
@@ -29,8 +30,12 @@ type Scope struct {
 // why. It looks neither at times nor at people.
 //
 // A scope with Mollyguard's own namespace holds whatever else is Mollyguard's own,
-// too: an upgrade changes a dozen objects.
+// too: an upgrade changes a dozen objects. One of a Terraform plan holds the plan as a
+// whole, for which CoversPlan is, and no single operation.
 func (s Scope) Covers(op *operation.Operation) error {
+	if s.Surface == operation.Terraform {
+		return errNotItsTarget
+	}
 	i := s.named(op.Target.Ref)
 	within := i < 0 && s.holds(op)
 	if i < 0 && !within || op.Target.Name == "" || s.Surface != op.Surface {
@@ -100,6 +105,10 @@ type Request struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// Decision is the id of the refusal that made somebody ask, if one did.
 	Decision string `json:"decision"`
+	// Approvals is how many have to approve at least, where whoever asks knows better
+	// than the desk what it takes: the policies that refused a plan are not here. It only
+	// adds to what policies demand.
+	Approvals int `json:"approvals,omitzero"`
 }
 
 // Check returns all that is wrong with a request's own fields, one problem a
@@ -133,6 +142,9 @@ func (r Request) Check() error {
 	if r.Duration < MinDuration {
 		add("duration: %v is below %v", r.Duration, MinDuration)
 	}
+	if r.Approvals < 0 || r.Approvals > MaxApprovals {
+		add("approvals: %d is not between 0 and %d", r.Approvals, MaxApprovals)
+	}
 	return errors.Join(append(errs, r.Scope.check()...)...)
 }
 
@@ -153,7 +165,9 @@ func (s Scope) check() []error {
 	}
 	destructive := slices.DeleteFunc(operation.Update.Values(), func(verb string) bool { return verb == string(operation.Update) })
 	for _, verb := range s.Verbs {
-		if !slices.Contains(destructive, string(verb)) {
+		// Of a plan, policies refuse updates, too: those that give rights to who applies it.
+		ofPlan := s.Surface == operation.Terraform && verb == operation.Update
+		if !ofPlan && !slices.Contains(destructive, string(verb)) {
 			add("scope.verbs: %q is not one of the destructive verbs %v", verb, destructive)
 		}
 	}
@@ -178,6 +192,9 @@ func (s Scope) check() []error {
 			(!ok || target.Namespace != "" || target.Name != path[strings.LastIndex(path, "/")+1:]) {
 			add("scope.targets[%d]: %s is not the canonical name of a %s called %s: expected gcp://SERVICE/PATH", i, target.Ref, target.Kind, target.Name)
 		}
+		if err := s.checkPlanned(i); err != nil {
+			add("scope.targets[%d]: %w", i, err)
+		}
 		if slices.ContainsFunc(s.Targets[:i], func(t operation.Reference) bool { return t.Ref == target.Ref }) {
 			add("scope.targets[%d]: %s is there twice", i, target.Ref)
 		}
@@ -185,8 +202,12 @@ func (s Scope) check() []error {
 	if len(s.Targets)*len(s.Verbs) > MaxTargets*2 {
 		add("scope: %d targets times %d verbs are too many: ask for less at once", len(s.Targets), len(s.Verbs))
 	}
-	if s.Objects < 1 || s.Objects > MaxObjects {
-		add("scope.objects: %d is not between 1 and %d", s.Objects, MaxObjects)
+	most := MaxObjects
+	if s.Surface == operation.Terraform {
+		most = MaxPlanned
+	}
+	if s.Objects < 1 || s.Objects > most {
+		add("scope.objects: %d is not between 1 and %d", s.Objects, most)
 	}
 	return errs
 }

@@ -81,13 +81,15 @@ func (d *Desk) sweep(ctx context.Context, c Case) (done bool, err error) {
 }
 
 // settleUse finds out what became of a use. Only a deletion or an eviction can be
-// told from the object: all others count as done.
+// told from the object: all others count as done, and so does that of a plan, of which
+// nobody here knows how far it got.
 func (d *Desk) settleUse(ctx context.Context, c Case, use Use) error {
 	if use.State != Reserved || d.now().Sub(use.At) < fateAfter {
 		return nil
 	}
 	gone := true
-	if use.Verb == operation.Delete || use.Verb == operation.Evict {
+	_, ofPlan := operation.ParsePlanRef(use.Target.Ref)
+	if !ofPlan && (use.Verb == operation.Delete || use.Verb == operation.Evict) {
 		var err error
 		gone, err = d.fate(ctx, use)
 		switch {

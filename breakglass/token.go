@@ -2,6 +2,7 @@ package breakglass
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"time"
 
@@ -52,10 +53,23 @@ func (k *Keyring) Sign(_ context.Context, g Grant) (operation.Secret, error) {
 	return operation.NewSecret(text), nil
 }
 
-// Verify implements Keys. The order is the point: size, form, header, signature,
-// issuer, claims, times. Nothing of the payload is read before the signature is
-// good, so a token that is forged and expired is called forged.
+// Verify implements Keys.
 func (k *Keyring) Verify(ctx context.Context, token operation.Secret, now time.Time) (Grant, error) {
+	return verify(ctx, k, token, now)
+}
+
+// signers knows whose keys are good.
+type signers interface {
+	// public returns the key of an id, or a *Refusal if nobody has it.
+	public(ctx context.Context, id string) (ed25519.PublicKey, error)
+	// vouches returns a *Refusal unless a key is an issuer's, and good now.
+	vouches(ctx context.Context, issuer, id string, now time.Time) error
+}
+
+// verify returns the grant that a token carries. The order is the point: size, form,
+// header, signature, issuer, claims, times. Nothing of the payload is read before the
+// signature is good, so a token that is forged and expired is called forged.
+func verify(ctx context.Context, s signers, token operation.Secret, now time.Time) (Grant, error) {
 	text := token.Reveal()
 	if len(text) > MaxToken {
 		return Grant{}, &Refusal{fmt.Sprintf("it is longer than %d bytes", MaxToken)}
@@ -64,7 +78,7 @@ func (k *Keyring) Verify(ctx context.Context, token operation.Secret, now time.T
 	if err != nil {
 		return Grant{}, err
 	}
-	public, err := k.public(ctx, id)
+	public, err := s.public(ctx, id)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -76,7 +90,7 @@ func (k *Keyring) Verify(ctx context.Context, token operation.Secret, now time.T
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := k.vouches(ctx, c.Issuer, id, now); err != nil {
+	if err := s.vouches(ctx, c.Issuer, id, now); err != nil {
 		return Grant{}, err
 	}
 	if err := c.check(); err != nil {

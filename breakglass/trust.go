@@ -42,17 +42,20 @@ type TrustedIssuer struct {
 	URL string
 }
 
-// newIssuers checks the trusted issuers, reads their files, and returns them by
-// name.
-func newIssuers(ctx context.Context, o KeyringOptions, now func() time.Time) (map[string]*issuerKeys, error) {
+// trustedIssuers are the other issuers, by name.
+type trustedIssuers map[string]*issuerKeys
+
+// newIssuers checks the trusted issuers and reads their files. own is the name that they
+// must not have, or empty.
+func newIssuers(ctx context.Context, trusted []TrustedIssuer, own string, client *http.Client, now func() time.Time) (trustedIssuers, error) {
 	var problems []error
-	if len(o.Trusted) > maxTrusted {
-		problems = append(problems, fmt.Errorf("trusted: %d issuers, at most %d", len(o.Trusted), maxTrusted))
+	if len(trusted) > maxTrusted {
+		problems = append(problems, fmt.Errorf("trusted: %d issuers, at most %d", len(trusted), maxTrusted))
 	}
-	issuers := map[string]*issuerKeys{}
-	for i, t := range o.Trusted {
-		fetch, err := t.source(o.HTTPClient)
-		if err == nil && (t.Issuer == o.Issuer || issuers[t.Issuer] != nil) {
+	issuers := trustedIssuers{}
+	for i, t := range trusted {
+		fetch, err := t.source(client)
+		if err == nil && (t.Issuer == own || issuers[t.Issuer] != nil) {
 			err = fmt.Errorf("issuer: %q is there already", t.Issuer)
 		}
 		issuer := &issuerKeys{issuer: t.Issuer, fetch: fetch, now: now}
@@ -66,6 +69,45 @@ func newIssuers(ctx context.Context, o KeyringOptions, now func() time.Time) (ma
 		issuers[t.Issuer] = issuer
 	}
 	return issuers, errors.Join(problems...)
+}
+
+// remembered returns the key of an id from what is known without asking.
+func (i trustedIssuers) remembered(id string) (ed25519.PublicKey, bool) {
+	for _, issuer := range i {
+		if public, ok := issuer.remembered(id); ok {
+			return public, true
+		}
+	}
+	return nil, false
+}
+
+// ask asks all of them for the key of an id. An error means that some could not be asked,
+// and none of the others has it.
+func (i trustedIssuers) ask(ctx context.Context, id string) (ed25519.PublicKey, bool, error) {
+	var undecided []error
+	for _, issuer := range i {
+		if err := ctx.Err(); err != nil { // each of them can take a while
+			return nil, false, err
+		}
+		public, ok, err := issuer.key(ctx, id)
+		if ok {
+			return public, true, nil
+		}
+		undecided = append(undecided, err)
+	}
+	return nil, false, errors.Join(undecided...)
+}
+
+// vouches returns a *Refusal unless a key is an issuer's, and good now.
+func (i trustedIssuers) vouches(ctx context.Context, issuer, id string) error {
+	known := i[issuer]
+	if known == nil {
+		return &Refusal{fmt.Sprintf("its issuer %q is not trusted here", issuer)}
+	}
+	if _, ok, err := known.key(ctx, id); ok || err != nil {
+		return err
+	}
+	return notItsKey(issuer)
 }
 
 // source returns what gets the issuer's keys.

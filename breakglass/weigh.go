@@ -79,14 +79,14 @@ func (s Standing) line() string {
 // severity is of the worst violation that the grant is to lift, or empty for a
 // look without an operation at hand.
 func (d *Desk) Weigh(ctx context.Context, c Case, severity operation.Severity, now time.Time) (Standing, error) {
-	s := Standing{State: Pending, Needed: 1, Left: max(c.Scope().Objects-c.used(), 0)}
+	s := Standing{State: Pending, Needed: 1, Left: max(c.Scope().uses()-c.used(), 0)}
 	if v, stopped := c.stop(); stopped {
 		s.State, s.Why = Revoked, said(v)
 		if v.Kind == Deny {
 			s.State = Denied
 		}
 		if used := c.used(); used > 0 {
-			s.Why += fmt.Sprintf(" (after %d of %d uses)", used, c.Scope().Objects)
+			s.Why += fmt.Sprintf(" (after %d of %d uses)", used, c.Scope().uses())
 		}
 		return s, nil
 	}
@@ -235,12 +235,15 @@ func weighTimes(s *Standing, g Grant, c Case, now time.Time) {
 		s.State, s.Why = Used, usedUp(c)
 	default:
 		s.State, s.Until = Active, g.Expires
-		s.Why = fmt.Sprintf("approved by %s, %d of %d left", strings.Join(s.Approvers, ", "), s.Left, g.Scope.Objects)
+		s.Why = fmt.Sprintf("approved by %s, %d of %d left", strings.Join(s.Approvers, ", "), s.Left, g.Scope.uses())
 	}
 }
 
 func usedUp(c Case) string {
 	for _, use := range slices.Backward(c.Uses) {
+		if _, ofPlan := operation.ParsePlanRef(use.Target.Ref); ofPlan {
+			return planUsed(use)
+		}
 		if use.State != Released {
 			return fmt.Sprintf("used up: %s of %s at %s", use.Verb, use.Target.Ref, use.At.UTC().Format(time.RFC3339))
 		}

@@ -36,6 +36,8 @@ func TestTheDefaults(t *testing.T) {
 		Enforcement: []config.Enforcement{
 			{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
 			{Policies: []string{"production-isolated"}, Action: operation.EnforceWarn},
+			{Policies: []string{"plan-partial"}, Action: operation.EnforceWarn},
+			{Policies: []string{"created-unprotected"}, Action: operation.EnforceWarn},
 		},
 		Exempt: builtInExemptions(),
 		Kubernetes: config.Kubernetes{
@@ -153,6 +155,8 @@ func TestWhatTheFileSaysReplacesTheDefault(t *testing.T) {
 				c.Enforcement = []config.Enforcement{
 					{Policies: []string{"production-isolated"}, Namespaces: []string{}, Action: operation.EnforceWarn},
 					{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
+					{Policies: []string{"plan-partial"}, Action: operation.EnforceWarn},
+					{Policies: []string{"created-unprotected"}, Action: operation.EnforceWarn},
 				}
 			},
 		},

@@ -92,6 +92,8 @@ func builtInEnforcement() []Enforcement {
 	return []Enforcement{
 		{Policies: []string{"class-of-production"}, Action: operation.EnforceWarn},
 		{Policies: []string{"production-isolated"}, Action: operation.EnforceWarn},
+		{Policies: []string{"plan-partial"}, Action: operation.EnforceWarn},
+		{Policies: []string{"created-unprotected"}, Action: operation.EnforceWarn},
 	}
 }
 

@@ -277,7 +277,7 @@ func TestEnginesOfTwoContractsShareARegistry(t *testing.T) {
 			got[family.GetName()] = family.GetMetric()[0].GetGauge().GetValue()
 		}
 	}
-	if diff := cmp.Diff(map[string]float64{"mollyguard_policies": 24, "mollyguard_issuing_policies": 1}, got); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"mollyguard_policies": 31, "mollyguard_issuing_policies": 1}, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
 }

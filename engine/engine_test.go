@@ -83,7 +83,7 @@ func TestAPolicyThatCouldSilentlyNotFireIsRefusedWithFileAndLine(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, rego, want string }{
 		{"a misspelt field", rule(`input.tarrget.name == "x"`), `own/own.rego:4: undefined ref: input.tarrget.name: input has no field "tarrget", it has actor,`},
-		{"a misspelt field of a field", rule(`input.target.nmae == "x"`), `own/own.rego:4: undefined ref: input.target.nmae: input.target has no field "nmae", it has ancestors, annotations,`},
+		{"a misspelt field of a field", rule(`input.target.nmae == "x"`), `own/own.rego:4: undefined ref: input.target.nmae: input.target has no field "nmae", it has address, ancestors,`},
 		{"a misspelt field behind a variable", rule("t := input.target\n\tt.nmae == \"x\""), `own/own.rego:5: undefined ref: t.nmae`},
 		{"a misspelt field of the grant", rule(`input.grant.aprovals > 1`), `own/own.rego:4: undefined ref: input.grant.aprovals: input.grant has no field "aprovals", it has approvals, id`},
 		{"a field that only exists in the message", "package mollyguard\n\nviolation contains {\"policy\": \"p\", \"severity\": \"low\", \"message\": input.target.nam} if input.dry_run\n", "own/own.rego:3: undefined ref: input.target.nam"},
@@ -208,10 +208,11 @@ func TestAMountedConfigMapIsReadOnce(t *testing.T) {
 		names = append(names, p.Name)
 	}
 	want := []string{
-		"autoscaler-of-production", "budget-of-production", "class-of-production", "cloud-resource", "configuration-of-production",
-		"definition-holds-production", "freeze", "guard-impersonated", "guard-weakened", "identity-of-production",
-		"mass-change", "namespace-holds-production", "node-of-production", "owner-of-production", "production-delete",
-		"production-empty", "production-evict", "production-isolated", "production-replace", "production-scale-to-zero",
+		"applier-widened", "autoscaler-of-production", "budget-of-production", "class-of-production", "cloud-resource", "configuration-of-production",
+		"created-unprotected", "definition-holds-production", "freeze", "guard-impersonated", "guard-weakened", "identity-of-production",
+		"mass-change", "namespace-holds-production", "node-of-production", "owner-of-production",
+		"plan-at-large", "plan-container", "plan-partial", "plan-unsafe", "production-delete",
+		"production-empty", "production-evict", "production-forget", "production-isolated", "production-replace", "production-scale-to-zero",
 		"production-unknown", "production-unmediated", "production-unprotect", "traffic-to-production", "volume-of-production",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
@@ -294,9 +295,10 @@ _whole(x) := x
 	const want = `{"actor":{"credential":"","groups":["dev"],"kind":"human","name":"alice","uid":"","via":""},"changes":[],"config":{"max":3,"teams":["a"]},` +
 		`"covered":true,"dependents":[{"count":3,"kind":"Pod","names":["web-1"],"production":1,"via":"owned"}],"dry_run":false,"grant":{"approvals":2,"id":"g"},"mediation":"",` +
 		`"origin":{"delegation":[],"ip":"","reason":"","user_agent":""},"phase":"",` +
+		`"plan":{"destroys":0,"managed":0,"max_destroys":0,"max_share":0,"share":0,"unsafe":[],"workspace":""},` +
 		`"production":{"because":[],"is":false,"target":false},"recent":{"count":21,"limit":20,"namespaces":3,"seconds":600},"source":{"link":"","log":"","uid":""},"surface":"kubernetes",` +
-		`"target":{"ancestors":[],"annotations":{},"cluster":"","controlled":true,"ended":true,"group":"","kind":"","labels":{"a":"b"},"location":"","name":"whole","namespace":"",` +
-		`"namespace_labels":{},"own":false,"passes":"","project":"","project_labels":{},"ref":"","resource":"","tags":{},"uid":""},` +
+		`"target":{"address":"","ancestors":[],"annotations":{},"cluster":"","container":false,"controlled":true,"created":false,"ended":true,"group":"","kind":"","labels":{"a":"b"},"location":"","name":"whole","namespace":"",` +
+		`"namespace_labels":{},"own":false,"passes":"","project":"","project_labels":{},"ref":"","resource":"","tags":{},"uid":"","widens":""},` +
 		`"time":"2026-11-21T03:12:47Z","unknown":[],"verb":"update",` +
 		`"volumes":[{"claim":"shop/db","name":"pv-1","production":true,"reclaim_policy":"Delete","snapshot":"s","snapshot_time":"2026-11-20T18:00:00Z","snapshots_unknown":false},` +
 		`{"claim":"shop/cache","name":"","production":false,"reclaim_policy":"","snapshot":"","snapshot_time":"0001-01-01T00:00:00Z","snapshots_unknown":false}]}`

@@ -15,7 +15,8 @@ import (
 // ProductionRules say what production is. The zero value calls nothing
 // production but what is unknown.
 type ProductionRules struct {
-	// WholeCluster makes everything production.
+	// WholeCluster makes everything in the cluster production, also what a Terraform plan
+	// does to objects of a cluster.
 	WholeCluster bool
 	// Selectors are label selectors; an object that one of them matches is
 	// production, and so is all in a namespace that one of NamespaceSelectors
@@ -29,6 +30,9 @@ type ProductionRules struct {
 	// folders/NUMBER, organizations/NUMBER. Selectors hold for resource manager tags
 	// and for labels of the project too.
 	Projects, Ancestors []string
+	// Addresses are patterns for whole addresses of Terraform resources, such as
+	// module\.prod\..*, Workspaces for names of Terraform workspaces.
+	Addresses, Workspaces []string
 	// Never says of which cloud projects nothing is production only because its labels
 	// are not known.
 	Never NeverProduction
@@ -42,12 +46,13 @@ type production struct {
 	selectors, namespaceSelectors []labels.Selector
 	namespaces, names             patterns
 	projects, ancestors           patterns
+	addresses, workspaces         patterns
 	neverProjects, neverAncestors patterns
 }
 
 func newProduction(rules ProductionRules) (production, error) {
 	p := production{wholeCluster: rules.WholeCluster}
-	var errs [8]error
+	var errs [10]error
 	p.selectors, errs[0] = parseSelectors("production.selectors", rules.Selectors)
 	p.namespaceSelectors, errs[1] = parseSelectors("production.namespaceSelectors", rules.NamespaceSelectors)
 	p.namespaces, errs[2] = newPatterns("production.namespaces", rules.Namespaces)
@@ -56,6 +61,8 @@ func newProduction(rules ProductionRules) (production, error) {
 	p.ancestors, errs[5] = newPatterns("production.ancestors", rules.Ancestors)
 	p.neverProjects, errs[6] = newPatterns("production.never.projects", rules.Never.Projects)
 	p.neverAncestors, errs[7] = newPatterns("production.never.ancestors", rules.Never.Ancestors)
+	p.addresses, errs[8] = newPatterns("production.addresses", rules.Addresses)
+	p.workspaces, errs[9] = newPatterns("production.workspaces", rules.Workspaces)
 	return p, errors.Join(errs[:]...)
 }
 
@@ -107,10 +114,11 @@ func (p *production) judge(op *operation.Operation, unknownCounts bool) operatio
 		because = append(because, fmt.Sprintf("name %s is production by name", op.Target.Name))
 	}
 	because = append(because, p.cloud(op.Target)...)
+	because = append(because, p.terraform(op)...)
 	if op.Target.Own {
 		because = append(because, "mollyguard itself guards or sees with it")
 	}
-	if p.wholeCluster && op.Surface == operation.Kubernetes {
+	if p.wholeCluster && inCluster(op) {
 		because = append(because, strings.TrimSpace("the whole cluster is production "+inParentheses(op.Target.Cluster)))
 	}
 	if unknownCounts && !p.never(op.Target) {
@@ -189,6 +197,24 @@ func (p *production) cloud(target operation.Target) []string {
 		}
 	}
 	return because
+}
+
+// terraform says why a target is production by where Terraform has it.
+func (p *production) terraform(op *operation.Operation) []string {
+	var because []string
+	if address := op.Target.Address; address != "" && p.addresses.match(address) {
+		because = append(because, fmt.Sprintf("address %s is production by name", address))
+	}
+	if workspace := op.Plan.Workspace; workspace != "" && p.workspaces.match(workspace) {
+		because = append(because, fmt.Sprintf("workspace %s is production by name", workspace))
+	}
+	return because
+}
+
+// inCluster reports whether a target is an object of a cluster. Terraform says of which
+// where it knows.
+func inCluster(op *operation.Operation) bool {
+	return op.Surface == operation.Kubernetes || op.Surface == operation.Terraform && op.Target.Cluster != ""
 }
 
 func (p *production) never(target operation.Target) bool {

@@ -106,6 +106,33 @@ func TestProductionIsJudgedByEveryRuleAndSaysBecauseOfWhat(t *testing.T) {
 		},
 
 		{
+			"a Terraform resource by its address", guard.ProductionRules{Addresses: []string{`module\.prod\..*`}},
+			planned(), []string{"address module.prod.helm_release.web is production by name"},
+		},
+		{
+			"an address that only contains it", guard.ProductionRules{Addresses: []string{`module\.prod\..*`}},
+			planned(func(op *operation.Operation) { op.Target.Address = "module.x.module.prod.helm_release.web" }), nil,
+		},
+		{"what has no address", guard.ProductionRules{Addresses: []string{".*"}}, deleteWeb(), nil},
+		{
+			"a Terraform workspace by its name", guard.ProductionRules{Workspaces: []string{"prod|live"}},
+			planned(), []string{"workspace prod is production by name"},
+		},
+		{
+			"a workspace that only contains it", guard.ProductionRules{Workspaces: []string{"prod|live"}},
+			planned(func(op *operation.Operation) { op.Plan.Workspace = "prod-live" }), nil,
+		},
+		{"a workspace that is not known", guard.ProductionRules{Workspaces: []string{".*"}}, planned(func(op *operation.Operation) { op.Plan.Workspace = "" }), nil},
+		{
+			"the whole cluster, for what Terraform does in it", guard.ProductionRules{WholeCluster: true},
+			planned(), []string{"the whole cluster is production (prod-eu)"},
+		},
+		{
+			"the whole cluster, not for what Terraform does elsewhere", guard.ProductionRules{WholeCluster: true},
+			planned(func(op *operation.Operation) { op.Target.Cluster = "" }), nil,
+		},
+
+		{
 			"what is not known", byLabel,
 			deleteWeb(labelled("dev"), func(op *operation.Operation) { op.Unknown = []string{"the labels of namespace shop"} }),
 			[]string{"the labels of namespace shop, and unknown counts as production"},
@@ -229,4 +256,11 @@ func TestOfflineWhatIsKnownToBeProductionStaysProduction(t *testing.T) {
 	if diff := cmp.Diff(want, got.Production); diff != "" {
 		t.Errorf("production (-want +got):\n%s", diff)
 	}
+}
+
+// planned is what a Terraform plan would do in a cluster.
+func planned(edits ...func(*operation.Operation)) operation.Operation {
+	return deleteWeb(append([]func(*operation.Operation){func(op *operation.Operation) {
+		op.Surface, op.Target.Address, op.Plan.Workspace = operation.Terraform, "module.prod.helm_release.web", "prod"
+	}}, edits...)...)
 }

@@ -26,6 +26,7 @@ func RequestToObject(r breakglass.Request) (*v1alpha1.BreakGlassRequest, error) 
 			Requester: actorToObject(r.Requester), Subject: r.Subject, Cluster: r.Scope.Audience,
 			Verbs: texts[v1alpha1.Verb](r.Scope.Verbs), Targets: targets, Objects: int32(r.Scope.Objects),
 			Reason: r.Reason, Ticket: r.Ticket, Duration: metav1.Duration{Duration: r.Duration}, Decision: r.Decision,
+			Approvals: int32(r.Approvals),
 		},
 	}
 	if !r.NotBefore.IsZero() {
@@ -43,6 +44,7 @@ func RequestFromObject(o *v1alpha1.BreakGlassRequest, cluster string) breakglass
 		ID: o.Name, Created: o.CreationTimestamp.UTC(), Requester: actorFromObject(o.Spec.Requester), Subject: o.Spec.Subject,
 		Scope:  scope(cluster, o.Spec.Verbs, o.Spec.Targets, o.Spec.Objects),
 		Reason: o.Spec.Reason, Ticket: o.Spec.Ticket, Duration: o.Spec.Duration.Duration, Decision: o.Spec.Decision,
+		Approvals: int(o.Spec.Approvals),
 	}
 	if o.Spec.NotBefore != nil {
 		r.NotBefore = o.Spec.NotBefore.UTC()

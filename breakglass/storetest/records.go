@@ -37,7 +37,7 @@ func (s *suite) request(i int, subject string) *breakglass.Request {
 			Targets: []operation.Reference{target("web"), target("web.2")}, Objects: 2,
 		},
 		Reason: "the rollout hangs\nand \"nobody\" <can> wait\t🔥", Ticket: "INC-4711", Duration: 30 * time.Minute,
-		NotBefore: s.base.Add(time.Minute), Decision: "01KAK0Z5T2N3W0QF1T3Q6V7X8Y",
+		NotBefore: s.base.Add(time.Minute), Decision: "01KAK0Z5T2N3W0QF1T3Q6V7X8Y", Approvals: 2,
 	}
 	s.must(r.Check())
 	s.full(*r)

@@ -56,7 +56,7 @@ func (d *clusterDesk) Request(ctx context.Context, p breakglass.Proposal) (break
 	}
 	r := breakglass.Request{
 		Requester: actor, Subject: p.Subject, Scope: p.Scope, Reason: p.Reason, Ticket: p.Ticket,
-		Duration: p.Duration, NotBefore: p.NotBefore, Decision: p.Decision,
+		Duration: p.Duration, NotBefore: p.NotBefore, Decision: p.Decision, Approvals: p.Approvals,
 	}
 	if r.Subject == "" {
 		r.Subject = actor.Name

@@ -54,7 +54,12 @@ type connectOptions struct {
 func (o *connectOptions) flags(cmd *cobra.Command) {
 	o.clusterFlags(cmd)
 	o.otherwise = "--server URL for the API of a server"
-	cmd.Flags().StringVar(&o.server, "server", "", "ask the API of a server at this https `URL`, not the cluster (default: $"+serverVariable+")")
+	o.serverFlags(cmd, "ask the API of a server at this https `URL`, not the cluster")
+}
+
+// serverFlags are the flags for a server alone.
+func (o *connectOptions) serverFlags(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&o.server, "server", "", usage+" (default: $"+serverVariable+")")
 	cmd.Flags().StringVar(&o.ca, "ca", "", "PEM `FILE` with the authority that signed the server's certificate (default: the system's)")
 	cmd.Flags().StringVar(&o.tokenFile, "api-token-file", "", "`FILE` with the token that says to the server who you are (default: $"+tokenVariable+", or the login)")
 }

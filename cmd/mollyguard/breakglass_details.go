@@ -53,6 +53,10 @@ func (c clock) details(w io.Writer, v breakglass.View, here string) error {
 		c.grant(&l, *v.Grant, v.Standing)
 	}
 	for _, use := range v.Uses {
+		if isPlan(v.Scope()) {
+			l.add("uses", "applied by %s, %s, by decision %s", shown(use.Actor), c.at(use.At), shown(use.Decision))
+			continue
+		}
 		l.add("uses", "%s of %s by %s, %s: %s", shown(string(use.Verb)), describe(use.Target), shown(use.Actor), c.at(use.At), shown(string(use.State)))
 	}
 	return l.write(w)
@@ -67,6 +71,9 @@ func (c clock) grant(l *lines, g breakglass.Grant, s breakglass.Standing) {
 	case s.State == "": // nobody has counted
 		l.add("grant", "from %s to %s", c.at(g.NotBefore), c.at(g.Expires))
 		l.add("grant", "issued by %s", shown(g.Issuer))
+	case isPlan(g.Scope):
+		l.add("grant", "from %s to %s", c.at(g.NotBefore), c.at(g.Expires))
+		l.add("grant", "issued by %s, to apply the plan once", shown(g.Issuer))
 	default:
 		l.add("grant", "from %s to %s", c.at(g.NotBefore), c.at(g.Expires))
 		l.add("grant", "issued by %s, %d of %d objects left", shown(g.Issuer), s.Left, g.Scope.Objects)
@@ -83,15 +90,11 @@ func (c clock) asked(l *lines, v breakglass.Case, here string) {
 		l.add("for", "%s", shown(subject))
 	}
 	scope := v.Scope()
-	l.add("verb", "%s", verbs(scope.Verbs))
-	for _, target := range scope.Targets {
-		text := describe(target)
-		if target.UID == "" && !inCloud(target) { // none of them has one
-			text += " (whatever has this name: no uid)"
-		}
-		l.add("targets", "%s", text)
+	if isPlan(scope) {
+		opensPlan(l, scope)
+	} else {
+		opens(l, scope)
 	}
-	l.add("objects", "%d", scope.Objects)
 	cluster := shown(scope.Audience)
 	if cluster == "" {
 		cluster = here
@@ -110,6 +113,19 @@ func (c clock) asked(l *lines, v breakglass.Case, here string) {
 		l.add("reason", "%s", operation.Printable(g.Reason))
 		l.add("ticket", "%s", operation.Printable(g.Ticket))
 	}
+}
+
+// opens says what may be done to which objects.
+func opens(l *lines, scope breakglass.Scope) {
+	l.add("verb", "%s", verbs(scope.Verbs))
+	for _, target := range scope.Targets {
+		text := describe(target)
+		if target.UID == "" && !inCloud(target) { // none of them has one
+			text += " (whatever has this name: no uid)"
+		}
+		l.add("targets", "%s", text)
+	}
+	l.add("objects", "%d", scope.Objects)
 }
 
 func (c clock) verdict(v breakglass.Verdict) string {

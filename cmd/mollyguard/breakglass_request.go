@@ -12,13 +12,14 @@ import (
 
 	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/tfplan/receipt"
 )
 
 // requestOptions are the flags of request.
 type requestOptions struct {
 	connectOptions
 	output                  output
-	command                 string
+	command, plan           string
 	reason, ticket, subject string
 	namespace, notBefore    string
 	duration                time.Duration
@@ -29,7 +30,7 @@ type requestOptions struct {
 func newRequest(c console) *cobra.Command {
 	var o requestOptions
 	cmd := &cobra.Command{
-		Use:   "request [flags] (VERB TARGET… | --for COMMAND | --for DECISION) --reason TEXT",
+		Use:   "request [flags] (VERB TARGET… | --for COMMAND | --for DECISION | --plan RECEIPT) --reason TEXT",
 		Short: "Ask for a grant, which somebody else has to approve",
 		Long: `Ask for a grant, which somebody else has to approve.
 
@@ -41,12 +42,16 @@ shows it, gcp://SERVICE/PATH, and asked for at the server that watches the audit
 --for takes what you typed instead, a kubectl delete, scale or label, or the id of
 the decision that refused it. No shell reads the command: quotes are understood,
 variables and patterns are refused. Selectors are looked up now, and the grant is
-for the objects that are there now.`,
+for the objects that are there now.
+
+--plan takes the receipt of a Terraform plan that mollyguard plan check refused. The
+grant is for that very plan, and for applying it once.`,
 		Example: `  kubectl mollyguard request delete k8s://prod-eu/core/namespaces/shop --reason 'shop moved to prod-us'
   kubectl mollyguard request scale-to-zero deploy/web --namespace shop --reason 'leaks connections'
   kubectl mollyguard request --for 'kubectl --namespace shop delete pods -l app=web' --reason 'stuck' --wait
   kubectl mollyguard request delete gcp://container.googleapis.com/projects/prod-shop/locations/europe-west1/clusters/prod-old \
-    --reason 'moved to prod-us' --server https://watcher:9443`,
+    --reason 'moved to prod-us' --server https://watcher:9443
+  mollyguard break-glass request --plan tfplan.receipt.json --reason 'shop moved to prod-us' --server https://watcher:9443`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.complete(cmd)
 			return o.run(cmd, c, args)
@@ -56,6 +61,7 @@ for the objects that are there now.`,
 	o.output.flag(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.command, "for", "", "a kubectl `COMMAND` as you typed it, or the id of a decision")
+	flags.StringVar(&o.plan, "plan", "", "`RECEIPT` of a Terraform plan that was refused, a file, or - for standard input")
 	flags.StringVar(&o.reason, "reason", "", "`TEXT` for those who approve (required)")
 	flags.StringVar(&o.ticket, "ticket", "", "`ID` of the ticket or incident")
 	flags.StringVar(&o.subject, "subject", "", "`NAME` of the service account that will use the grant, system:serviceaccount:NAMESPACE:NAME (default: you)")
@@ -77,7 +83,13 @@ func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error 
 	}
 	decision := isDecision(o.command)
 	var i intent
-	if !decision {
+	var refused receipt.Receipt
+	switch {
+	case o.plan != "":
+		if refused, err = o.receipt(c, args); err != nil {
+			return err
+		}
+	case !decision:
 		if i, err = o.intent(args); err != nil {
 			return err
 		}
@@ -91,12 +103,15 @@ func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error 
 	}
 	ctx := cmd.Context()
 	blind := false
-	if decision {
+	switch {
+	case o.plan != "":
+		err = fromPlan(ctx, desk, refused, &p)
+	case decision:
 		err = o.fromDecision(ctx, desk, args, &p)
-	} else {
+	default:
 		blind, err = o.fromIntent(ctx, c, desk, i, &p)
 	}
-	if err == nil {
+	if err == nil && o.plan == "" {
 		err = checkObjects(&p.Scope)
 	}
 	if err != nil {
@@ -116,7 +131,7 @@ func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error 
 		if v, err = c.wait(ctx, desk, v.ID(), again); err != nil {
 			return err
 		}
-		c.approved(v, o.command)
+		c.approved(v, o.command, sibling(cmd, "token "+v.ID())+o.where())
 	}
 	return c.writeCase(o.output, v)
 }
@@ -125,7 +140,7 @@ func (o requestOptions) run(cmd *cobra.Command, c console, args []string) error 
 func (o requestOptions) missing(args []string) error {
 	var errs []error
 	var hints []string
-	if o.command == "" && len(args) < 2 {
+	if o.command == "" && o.plan == "" && len(args) < 2 {
 		errs = append(errs, errors.New("what is asked for is missing"))
 		hints = append(hints, "VERB TARGET, or --for 'kubectl …'")
 	}
@@ -152,11 +167,14 @@ func checkObjects(s *breakglass.Scope) error {
 	return nil
 }
 
-// approved tells what to do with an approved grant.
-func (c console) approved(v breakglass.View, command string) {
+// approved tells what to do with an approved grant. token is the command that fetches
+// its token, which only a plan needs.
+func (c console) approved(v breakglass.View, command, token string) {
 	switch {
 	case v.Standing.State == breakglass.Scheduled:
 		c.say("%s is approved, and can be used from %s on", v.ID(), c.at(v.Standing.Until))
+	case isPlan(v.Scope()):
+		c.say("%s is approved: give its token to whoever applies the plan, as MOLLYGUARD_TOKEN:\n  %s", v.ID(), token)
 	case command == "" || isDecision(command):
 		c.say("%s is approved: run your command again", v.ID())
 	default:
@@ -255,22 +273,6 @@ func (o requestOptions) fromIntent(ctx context.Context, c console, desk connecti
 	}
 	p.Scope.Targets, err = r.resolve(ctx, i)
 	return false, err
-}
-
-// fromCloud fills in the scope for cloud resources, which the server that watches the
-// audit log keeps grants for. Their names are all that there is: no uid tells one from
-// another that is made under its name.
-func fromCloud(ctx context.Context, desk connection, i intent, p *breakglass.Proposal) error {
-	if desk.server == nil {
-		return usageError("say --server URL", "grants for cloud resources are with the server that watches the audit log, not in a cluster")
-	}
-	caller, err := desk.server.WhoAmI(ctx)
-	if err != nil {
-		return err
-	}
-	p.Scope.Surface, p.Scope.Audience = operation.GCP, caller.Audience
-	p.Scope.Verbs, p.Scope.Targets = append([]operation.Verb{i.verb}, i.also...), i.cloud
-	return nil
 }
 
 // unseen takes canonical names as they are, where there is no cluster to look.

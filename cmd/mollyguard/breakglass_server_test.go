@@ -97,7 +97,9 @@ func startDesk(t *testing.T) deskServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := breakglass.NewKeyring(t.Context(), breakglass.KeyringOptions{Issuer: "mollyguard/prod-eu", Store: store})
+	keys, err := breakglass.NewKeyring(t.Context(), breakglass.KeyringOptions{
+		Issuer: "mollyguard/prod-eu", Store: store, Now: func() time.Time { return atTheDesk },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/operation"
 )
 
@@ -131,4 +133,20 @@ func destructive() []string {
 	return slices.DeleteFunc(operation.Verb("").Values(), func(verb string) bool {
 		return verb == string(operation.Update)
 	})
+}
+
+// fromCloud fills in the scope for cloud resources, which the server that watches the
+// audit log keeps grants for. Their names are all that there is: no uid tells one from
+// another that is made under its name.
+func fromCloud(ctx context.Context, desk connection, i intent, p *breakglass.Proposal) error {
+	if desk.server == nil {
+		return usageError("say --server URL", "grants for cloud resources are with the server that watches the audit log, not in a cluster")
+	}
+	caller, err := desk.server.WhoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	p.Scope.Surface, p.Scope.Audience = operation.GCP, caller.Audience
+	p.Scope.Verbs, p.Scope.Targets = append([]operation.Verb{i.verb}, i.also...), i.cloud
+	return nil
 }

@@ -41,6 +41,9 @@ func describe(target operation.Reference) string {
 	if inCloud(target) {
 		return shown(target.Ref)
 	}
+	if _, ok := operation.ParsePlanRef(target.Ref); ok {
+		return "plan sha256:" + shown(target.Name)
+	}
 	kind := target.Kind
 	if ref, ok := operation.ParseKubernetesRef(target.Ref); ok && kind == "" {
 		kind = ref.Resource
@@ -209,6 +212,15 @@ func what(s breakglass.Scope) string {
 	if len(s.Targets) == 0 {
 		return "-"
 	}
+	if isPlan(s) {
+		short := s
+		short.Targets = s.Targets[:min(2, len(s.Targets))]
+		text := planned(short, describe)
+		if more := len(s.Targets) - len(short.Targets); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		return text
+	}
 	text := verbs(s.Verbs) + " " + describe(s.Targets[0])
 	if more := len(s.Targets) - 1; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
@@ -218,6 +230,9 @@ func what(s breakglass.Scope) string {
 
 // whole is what, with each cloud resource that is asked for.
 func whole(s breakglass.Scope) string {
+	if isPlan(s) {
+		return planned(s, func(target operation.Reference) string { return shown(target.Ref) })
+	}
 	if !slices.ContainsFunc(s.Targets, inCloud) {
 		return what(s)
 	}

@@ -99,13 +99,18 @@ func (env *surroundings) keyring(ctx context.Context, c config.Configuration, lo
 	if err != nil {
 		return nil, err
 	}
+	return breakglass.NewKeyring(ctx, breakglass.KeyringOptions{
+		Issuer: c.BreakGlass.Issuer, Store: store, Trusted: trustedIssuers(c), Entropy: rand.Reader, Log: log,
+	})
+}
+
+// trustedIssuers are the other issuers whose tokens are taken.
+func trustedIssuers(c config.Configuration) []breakglass.TrustedIssuer {
 	var trusted []breakglass.TrustedIssuer
 	for _, issuer := range c.BreakGlass.Trust {
-		trusted = append(trusted, breakglass.TrustedIssuer{Issuer: issuer.Issuer, File: issuer.File, URL: issuer.URL})
+		trusted = append(trusted, breakglass.TrustedIssuer(issuer))
 	}
-	return breakglass.NewKeyring(ctx, breakglass.KeyringOptions{
-		Issuer: c.BreakGlass.Issuer, Store: store, Trusted: trusted, Entropy: rand.Reader, Log: log,
-	})
+	return trusted
 }
 
 // clients is nil without a cluster.

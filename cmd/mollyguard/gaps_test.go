@@ -30,7 +30,7 @@ func TestWhateverTouchesProductionBreaksAPolicy(t *testing.T) {
 	}
 	ways := append([]string{"the target", "something unknown", ownWay, dataWay}, operation.Via("").Values()...)
 	for _, verb := range operation.Verb("").Values() {
-		if verb == string(operation.Update) || verb == string(operation.Forget) { // Terraform's; nothing judges plans yet
+		if verb == string(operation.Update) {
 			continue
 		}
 		for _, resource := range resources {
@@ -102,4 +102,45 @@ func touching(verb operation.Verb, resource, way, change string) operation.Opera
 		op.Dependents = []operation.Dependents{{Kind: "Pod", Via: operation.Via(way), Count: 2, Production: 1, Names: []string{"a"}}}
 	}
 	return op
+}
+
+// TestWhateverAPlanDoesToProductionBreaksAPolicy tries what a Terraform plan can do to
+// production with all that policies tell apart there. Only what is made without its
+// protection may go with a warning.
+func TestWhateverAPlanDoesToProductionBreaksAPolicy(t *testing.T) {
+	a, err := assemble(t.Context(), config.Default(), parts{lookup: &given{}, recorder: discard{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range operation.Verb("").Values() {
+		if verb == string(operation.Update) {
+			continue
+		}
+		for _, tt := range []struct {
+			name   string
+			change func(*operation.Operation)
+			warns  operation.Verb
+		}{
+			{"what holds nothing", func(*operation.Operation) {}, ""},
+			{"a container", func(op *operation.Operation) { op.Target.Container = true }, ""},
+			{"what is only made", func(op *operation.Operation) { op.Target.Created = true }, operation.Unprotect},
+			{"rights of who applies", func(op *operation.Operation) { op.Target.Widens = "ci" }, ""},
+			{"new rights of who applies", func(op *operation.Operation) { op.Target.Created, op.Target.Widens = true, "ci" }, ""},
+			{"what is called a plan elsewhere", func(op *operation.Operation) {
+				op.Surface, op.Target.Kind = operation.Kubernetes, operation.PlanKind
+			}, ""},
+		} {
+			op := touching(operation.Verb(verb), "/", "the target", "")
+			op.Surface = operation.Terraform
+			tt.change(&op)
+			d := a.guard.Decide(t.Context(), op)
+			want := operation.OutcomeDeny
+			if op.Verb == tt.warns {
+				want = operation.OutcomeWarn
+			}
+			if d.Outcome != want || d.Error != "" {
+				t.Errorf("%s of %s: %s by %v %s, want %s", verb, tt.name, d.Outcome, violated(d), d.Error, want)
+			}
+		}
+	}
 }

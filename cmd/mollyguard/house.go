@@ -84,10 +84,23 @@ func (h *house) violations(ctx context.Context, env *surroundings, actor operati
 	if _, _, inCloud := operation.ParseGCPRef(target.Ref); inCloud {
 		return h.watching.assess(ctx, h.assembly, actor, verb, target)
 	}
+	if _, planned := operation.ParsePlanRef(target.Ref); planned {
+		return againstPlan(), nil
+	}
 	if err := env.checkKind(target); err != nil {
 		return nil, err
 	}
 	return h.assembly.reviewer.Assess(ctx, h.assembly.guard, actor, verb, target)
+}
+
+// againstPlan is what stands against a Terraform plan that is only known by its digest:
+// whoever asks has been refused by policies elsewhere, and says how many approvals those
+// demand (breakglass.Request.Approvals).
+func againstPlan() []operation.Violation {
+	return []operation.Violation{{
+		Policy: "plan", Severity: operation.High, Enforcement: operation.EnforceDeny,
+		Message: "the plan was refused where it was checked", BreakGlass: operation.BreakGlass{Approvals: 1},
+	}}
 }
 
 // checks say whether the server is ready.

@@ -81,6 +81,11 @@ type BreakGlassRequestSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Decision string `json:"decision,omitempty"`
+	// How many have to approve at least; left out for as many as policies demand.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=16
+	Approvals int32 `json:"approvals,omitempty"`
 }
 
 // BreakGlassRequestList is a list of requests.

@@ -6,7 +6,8 @@ package mollyguard
 #   Refuses to delete what is production.
 #   Speaks for the target, and for dependents that no other policy speaks for. A Job or
 #   a pod that has ended for good may go. What is Mollyguard's own is left to
-#   guard-weakened.
+#   guard-weakened, a Terraform plan as a whole to plan-at-large: what it deletes is
+#   judged one by one.
 # custom:
 #   policy: production-delete
 #   severity: high
@@ -16,6 +17,7 @@ violation contains {"policy": "production-delete", "severity": "high", "message"
 	input.production.is
 	not input.target.own
 	not input.target.ended
+	not _plan_itself
 	_for_target
 	message := sprintf("%s must not be deleted", [_subject])
 }

@@ -54,3 +54,17 @@ test_production_delete_leaves_what_is_of_mollyguard_to_its_own_policy if {
 	"guard-weakened" in policies
 	not "production-delete" in policies
 }
+
+test_production_delete_leaves_a_plan_as_a_whole_to_plan_at_large if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"surface": "terraform", "verb": "delete", "target": {"kind": "TerraformPlan"}, "production": {"is": true, "target": true}, "plan": {"managed": 85, "destroys": 52, "share": 62, "max_destroys": 10, "max_share": 20}}
+	"plan-at-large" in policies
+	not "production-delete" in policies
+}
+
+test_production_delete_fires_on_an_object_that_is_called_a_plan if {
+	some v in mollyguard.violation with input as {"surface": "kubernetes", "verb": "delete", "target": {"kind": "TerraformPlan"}, "production": {"is": true, "target": true}}
+	v.policy == "production-delete"
+	v.severity == "high"
+	v.message == "production must not be deleted"
+	v.break_glass == {"approvals": 1}
+}

@@ -5,7 +5,9 @@ package mollyguard
 # description: |
 #   Refuses to weaken what marks or guards production, because that is the first
 #   half of deleting it. A network policy that isolates is left to
-#   production-isolated, what is Mollyguard's own to guard-weakened.
+#   production-isolated, what is Mollyguard's own to guard-weakened. Of Terraform, what
+#   is only being made is left to created-unprotected, plans and states as a whole to
+#   plan-unsafe and plan-partial.
 # custom:
 #   policy: production-unprotect
 #   severity: high
@@ -16,5 +18,7 @@ violation contains {"policy": "production-unprotect", "severity": "high", "messa
 	not input.target.own
 	_for_target
 	not _isolates
+	not input.target.created
+	not _plan_itself
 	message := "production must not lose its protection"
 }

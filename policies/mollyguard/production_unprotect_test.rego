@@ -41,3 +41,23 @@ test_production_unprotect_leaves_what_is_of_mollyguard_to_its_own_policy if {
 	"guard-weakened" in policies
 	not "production-unprotect" in policies
 }
+
+test_production_unprotect_leaves_what_is_only_being_made_to_created_unprotected if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"surface": "terraform", "verb": "unprotect", "target": {"kind": "DatabaseInstance", "created": true, "widens": ""}, "production": {"is": true, "target": true}}
+	"created-unprotected" in policies
+	not "production-unprotect" in policies
+}
+
+test_production_unprotect_leaves_a_plan_to_plan_unsafe if {
+	policies := {v.policy | some v in mollyguard.violation} with input as {"surface": "terraform", "verb": "unprotect", "target": {"kind": "TerraformPlan"}, "production": {"is": true, "target": true}, "plan": {"unsafe": ["no-lock"]}}
+	"plan-unsafe" in policies
+	not "production-unprotect" in policies
+}
+
+test_production_unprotect_fires_on_an_object_that_is_called_a_plan if {
+	some v in mollyguard.violation with input as {"surface": "kubernetes", "verb": "unprotect", "target": {"kind": "TerraformPlan"}, "production": {"is": true, "target": true}}
+	v.policy == "production-unprotect"
+	v.severity == "high"
+	v.message == "production must not lose its protection"
+	v.break_glass == {"approvals": 1}
+}

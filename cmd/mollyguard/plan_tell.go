@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/tfplan/report"
+)
+
+// records are where decisions go line by line, as they are made: there may be more of them
+// than a report keeps.
+type records struct {
+	lines []*bufio.Writer
+	files []*os.File
+}
+
+// openRecords opens what of the outputs is json.
+func openRecords(stdout io.Writer, outputs []planOutput) (r *records, err error) {
+	r = &records{}
+	for _, output := range outputs {
+		if output.format != "json" {
+			continue
+		}
+		to := stdout
+		if output.path != "" {
+			file, err := os.Create(output.path)
+			if err != nil {
+				r.close(&err)
+				return nil, err
+			}
+			r.files = append(r.files, file)
+			to = file
+		}
+		r.lines = append(r.lines, bufio.NewWriter(to))
+	}
+	return r, nil
+}
+
+func (r *records) add(d operation.Decision) error {
+	for _, lines := range r.lines {
+		if err := report.WriteRecord(lines, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *records) close(err *error) {
+	for _, lines := range r.lines {
+		*err = errors.Join(*err, lines.Flush())
+	}
+	for _, file := range r.files {
+		*err = errors.Join(*err, file.Close())
+	}
+}
+
+// tell writes the report in all formats that are asked for, but for records.
+func (r *judgedPlan) tell(stdout io.Writer, outputs []planOutput, receipt string) error {
+	told := r.report(receipt)
+	for _, output := range outputs {
+		write := func(w io.Writer) error { return report.Write(w, output.format, told) }
+		var err error
+		switch {
+		case output.format == "json":
+		case output.path == "":
+			err = write(stdout)
+		default:
+			err = writeFile(output.path, write)
+		}
+		if err != nil {
+			return fmt.Errorf("write the report as %s: %w", output.format, err)
+		}
+	}
+	return nil
+}
+
+// report is what is told of the plan.
+func (r *judgedPlan) report(receipt string) report.Report {
+	told := report.Report{
+		Plan: report.Summary{
+			File: r.plan.name, Digest: r.plan.digest(), TerraformVersion: r.head.TerraformVersion, Workspace: r.workspace,
+			Managed: r.head.Managed, Destroys: r.head.Destroys, Share: r.head.Share(), Changes: r.head.Changes, Outcome: r.kept.Outcome(),
+		},
+		Rows: r.kept.Rows(), Left: r.kept.Left(), Help: r.config.Help, Notes: r.notes,
+		Marker: r.flags.where() + " " + r.workspace, Policies: r.policies(),
+	}
+	if r.outcomes.denied > 0 && r.outcomes.undecided == 0 && !r.sum.Never {
+		told.Next = r.next(receipt)
+	}
+	return told
+}
+
+// next are the commands that lead on where a plan was refused.
+func (r *judgedPlan) next(receipt string) []string {
+	plan := quoted(r.plan.name)
+	if receipt == "" {
+		receipt = "receipt.json"
+		return []string{
+			fmt.Sprintf("mollyguard plan check %s --receipt %s", plan, receipt),
+			fmt.Sprintf("mollyguard break-glass request --plan %s --reason 'why'%s", receipt, r.server()),
+		}
+	}
+	return []string{
+		fmt.Sprintf("mollyguard break-glass request --plan %s --reason 'why'%s", quoted(receipt), r.server()),
+		fmt.Sprintf("%s=$(mollyguard break-glass token HANDLE%s) mollyguard plan check %s --receipt %s", planTokenVariable, r.server(), plan, quoted(receipt)),
+	}
+}
+
+// server is how commands name the server that grants are asked for at.
+func (r *judgedPlan) server() string {
+	if url := r.config.API.URL; url != "" {
+		return " --server " + quoted(url)
+	}
+	return " --server URL"
+}
+
+// policies say what the policies are about.
+func (r *judgedPlan) policies() map[string]report.Policy {
+	told := map[string]report.Policy{}
+	for _, p := range r.engine.Current().Policies() {
+		told[p.Name] = report.Policy{Title: p.Title, Runbook: p.Runbook}
+	}
+	return told
+}

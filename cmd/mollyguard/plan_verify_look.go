@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mollyguard/mollyguard/breakglass"
+	"github.com/mollyguard/mollyguard/config"
+	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/tfplan"
+	"github.com/mollyguard/mollyguard/tfplan/receipt"
+	"github.com/mollyguard/mollyguard/tfplan/terraform"
+)
+
+// planNow is what apply would be given.
+func (o verifyOptions) planNow(ctx context.Context, c console) (now receipt.Plan, err error) {
+	plan := &openPlan{name: o.plan}
+	defer plan.close(&err)
+	file, err := plan.take(c.streams, o.plan)
+	if err != nil {
+		return now, err
+	}
+	isFile, err := isPlanFile(file)
+	if err != nil {
+		return now, planError(o.plan, err)
+	}
+	if !isFile {
+		plan.document, err = openDocument(ctx, file)
+	} else {
+		plan.file, err = openPlanFile(ctx, file)
+	}
+	if err != nil {
+		return now, planError(o.plan, err)
+	}
+	return planDigests(plan), nil
+}
+
+// stateNow is what the backend has: as somebody pulled it, or Terraform does now.
+func (o verifyOptions) stateNow(ctx context.Context, c console, tf *terraform.Terraform, r receipt.Receipt) (s receipt.State, err error) {
+	var file *os.File
+	switch {
+	case o.state != "":
+		file, err = takeFile(c.streams, o.state, tfplan.MaxState)
+	case !r.State.Known || tf == nil:
+		return s, nil
+	default:
+		file, err = temporary(func(w io.Writer) error { return tf.PullState(ctx, w, tfplan.MaxState) })
+	}
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	head, err := tfplan.ReadState(ctx, file)
+	if err != nil {
+		name := o.state
+		if name == "" {
+			name = "terraform state pull"
+		}
+		return s, planError(name, err)
+	}
+	return receipt.State{Known: true, Lineage: head.Lineage, Serial: head.Serial}, nil
+}
+
+// selectedWorkspace is the workspace that Terraform would work in: as the command line or
+// the environment says, or as it was selected in the folder. It is empty if nothing tells.
+func (o planFlags) selectedWorkspace(ctx context.Context, tf *terraform.Terraform) (string, error) {
+	if o.workspace != "" {
+		return o.workspace, nil
+	}
+	if name := os.Getenv("TF_WORKSPACE"); name != "" {
+		return name, nil
+	}
+	// https://developer.hashicorp.com/terraform/language/state/workspaces: absent for the
+	// workspace called default.
+	data, err := os.ReadFile(filepath.Join(o.where(), ".terraform", "environment"))
+	switch {
+	case err == nil:
+		return strings.TrimSpace(operation.Clip(string(data), maxWorkspace)), nil
+	case !errors.Is(err, os.ErrNotExist):
+		return "", fmt.Errorf("read which workspace is selected: %w", err)
+	case tf == nil:
+		return "", nil
+	}
+	return tf.Workspace(ctx)
+}
+
+// maxWorkspace is longer than any backend lets a name be.
+const maxWorkspace = 256
+
+// use takes the one use of the grant that lifted what the policies deny.
+func (o verifyOptions) use(ctx context.Context, c console, conf config.Configuration, r receipt.Receipt) error {
+	grants, err := o.grants(ctx, conf, c)
+	if err != nil {
+		return err
+	}
+	if grants == nil {
+		return &exitError{
+			code: exitDenied, err: fmt.Errorf("the plan was let through by %s, and its token is not here", strings.Join(r.Grants, ", ")),
+			hint: "set " + planTokenVariable + ", or say --token-file FILE",
+		}
+	}
+	grant, err := grants.grant(ctx)
+	if err == nil && grant.ID != r.Grants[0] {
+		err = &breakglass.Refusal{Reason: fmt.Sprintf("it is of %s, and the plan was let through by %s", grant.ID, strings.Join(r.Grants, ", "))}
+	}
+	if err == nil {
+		err = grant.CoversPlan(needs(r))
+	}
+	if refusal, ok := errors.AsType[*breakglass.Refusal](err); ok {
+		return &exitError{code: exitDenied, err: fmt.Errorf("the token is not good: %s", printableLines(refusal.Reason))}
+	}
+	if err != nil {
+		return fmt.Errorf("verify the token: %w", err)
+	}
+	if o.server == "" {
+		c.say("warning: no server is named that counts the use of %s (--server): that the plan is applied once rests on the state's serial alone", grant.ID)
+		return nil
+	}
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
+	_, err = client.UsePlan(ctx, operation.Actor{}, grants.token, operation.PlanReference(r.Plan.Digest), r.Decision.IDs[0])
+	return deskError(err, grant.ID)
+}
+
+// print tells the answer.
+func (o verifyOptions) print(c console, answer verdict) error {
+	for _, loose := range answer.Loose {
+		c.say("note: %s", operation.Printable(loose))
+	}
+	return output(o.output).write(c.streams, func(w io.Writer) error {
+		var b strings.Builder
+		if answer.Verified {
+			fmt.Fprintf(&b, "verified: this is the plan that was checked, and nothing has moved since\n")
+		}
+		for i, m := range answer.Mismatches {
+			if i == 0 {
+				b.WriteString("refused: do not apply this plan\n")
+			}
+			fmt.Fprintf(&b, "\n  %s: %s\n", m.Field, operation.Printable(m.Sentence))
+			if m.Hint != "" {
+				fmt.Fprintf(&b, "  → %s\n", operation.Printable(m.Hint))
+			}
+		}
+		_, err := io.WriteString(w, b.String())
+		return err
+	}, answer)
+}

@@ -1,0 +1,30 @@
+package mollyguard
+
+# METADATA
+# title: A plan does not remove much of what is managed
+# description: |
+#   Refuses a Terraform plan that deletes, replaces or forgets more resources, or more of
+#   the state, than the configuration lets one plan: it was probably made of another
+#   state, workspace or branch than was meant. Below three resources no share counts.
+# custom:
+#   policy: plan-at-large
+#   severity: high
+#   runbook: https://github.com/mollyguard/mollyguard/blob/main/docs/policies.md#plan-at-large
+violation contains {"policy": "plan-at-large", "severity": "high", "message": message, "break_glass": {"approvals": 1}} if {
+	input.surface == "terraform"
+	input.target.kind == "TerraformPlan"
+	input.verb == "delete"
+	_at_large
+	message := sprintf("this plan removes %d %% of what is managed: %d of %d", [input.plan.share, input.plan.destroys, input.plan.managed])
+}
+
+_at_large if {
+	input.plan.max_destroys > 0
+	input.plan.destroys > input.plan.max_destroys
+}
+
+_at_large if {
+	input.plan.max_share > 0
+	input.plan.share > input.plan.max_share
+	input.plan.destroys >= 3
+}

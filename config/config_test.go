@@ -81,7 +81,7 @@ func TestTheDefaults(t *testing.T) {
 		},
 		Alerts: config.Alerts{UpdateInterval: 10 * time.Second},
 		Terraform: config.Terraform{
-			Audience: "kubernetes", MaxDestroys: new(20), MaxShare: new(25), BaseBranch: "main",
+			Audience: "kubernetes", MaxDestroys: new(20), MaxShare: new(25),
 			Receipts: config.TerraformReceipt{Lifetime: 24 * time.Hour},
 		},
 	}

@@ -22,7 +22,7 @@ type Terraform struct {
 	// before the policy plan-at-large wants a grant, whatever it is; 0 is any.
 	MaxDestroys *int `yaml:"maxDestroys"`
 	MaxShare    *int `yaml:"maxShare"`
-	// BaseBranch is the branch that plans are made for.
+	// BaseBranch is the branch that plans are made for; empty for the main one.
 	BaseBranch string           `yaml:"baseBranch"`
 	Receipts   TerraformReceipt `yaml:"receipts"`
 }
@@ -75,7 +75,6 @@ func (c *Configuration) completeTerraform() {
 	or(&t.Audience, c.Cluster)
 	or(&t.MaxDestroys, new(defaultMaxDestroys))
 	or(&t.MaxShare, new(defaultMaxShare))
-	or(&t.BaseBranch, "main")
 	or(&t.Receipts.Lifetime, defaultReceiptLifetime)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -31,16 +32,18 @@ func wantsFloor(c config.Configuration, log *slog.Logger) bool {
 	return *c.Kubernetes.Floor.Manage && *c.Policies.Embedded
 }
 
+// errFloors says that the kind Floor came to be installed.
+var errFloors = errors.New("the definition of the kind Floor is installed now")
+
 // hasFloors asks the API server, until it answers, whether it has the kind Floor.
 // Policies whose parameter is of no kind would refuse what they should not.
-func (env *surroundings) hasFloors(ctx context.Context, log *slog.Logger) bool {
+func hasFloors(ctx context.Context, mapper meta.RESTMapper, log *slog.Logger) bool {
 	for ctx.Err() == nil {
-		_, err := env.cluster.mapper.RESTMapping(v1alpha1.GroupVersion().WithKind("Floor").GroupKind())
+		_, err := mapper.RESTMapping(v1alpha1.GroupVersion().WithKind("Floor").GroupKind())
 		switch {
 		case err == nil:
 			return true
 		case meta.IsNoMatchError(err):
-			log.Warn("there is no floor: the definition of the kind Floor is not installed; apply the manifests and start the server again")
 			return false
 		}
 		log.Error("the API server does not say whether it has the kind Floor, asking again", "error", err)
@@ -48,6 +51,23 @@ func (env *surroundings) hasFloors(ctx context.Context, log *slog.Logger) bool {
 	}
 	return false
 }
+
+// awaitFloors returns errFloors once the API server has the kind Floor, and nil when ctx
+// ends. Manifests that are applied all at once start the server before its definitions are
+// served.
+func awaitFloors(ctx context.Context, mapper meta.RESTMapper, every time.Duration, log *slog.Logger) error {
+	log.Warn("there is no floor: the definition of the kind Floor is not installed; looking again from time to time")
+	for pause.For(ctx, every) == nil {
+		if hasFloors(ctx, mapper, log) {
+			return errFloors
+		}
+	}
+	return nil
+}
+
+// floorsAgain is how often is looked whether the kind Floor is there: soon enough for an
+// installation, and two requests a minute for discovery where it never comes.
+const floorsAgain = 30 * time.Second
 
 // floorOptions is what the floor is made from.
 func floorOptions(c config.Configuration, options webhook.ConfigurationOptions, env *surroundings, self string) webhook.FloorOptions {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/fake"
@@ -45,4 +47,37 @@ func TestAServerThatIsNotToldWhoItIsGoesOnAsWhoItShouldBe(t *testing.T) {
 			})
 		})
 	}
+}
+
+// lateFloors is a mapper to which the kind Floor is known from some time on.
+type lateFloors struct {
+	meta.RESTMapper
+	from time.Time
+}
+
+func (m lateFloors) RESTMapping(kind schema.GroupKind, _ ...string) (*meta.RESTMapping, error) {
+	if time.Now().Before(m.from) {
+		return nil, &meta.NoKindMatchError{GroupKind: kind}
+	}
+	return &meta.RESTMapping{}, nil
+}
+
+func TestAServerThatStartsBeforeItsDefinitionsGetsAFloorWhenTheyCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		log := slog.New(slog.DiscardHandler)
+		mapper := lateFloors{from: time.Now().Add(floorsAgain + time.Second)}
+		if hasFloors(ctx, mapper, log) {
+			t.Error("there is a floor before there can be one")
+		}
+		begun := time.Now()
+		if err := awaitFloors(ctx, mapper, floorsAgain, log); !errors.Is(err, errFloors) || time.Since(begun) != 2*floorsAgain {
+			t.Errorf("%v after %s", err, time.Since(begun))
+		}
+		never := lateFloors{from: time.Now().Add(2 * time.Hour)}
+		if err := awaitFloors(ctx, never, floorsAgain, log); err != nil {
+			t.Errorf("where they never come: %v", err)
+		}
+	})
 }

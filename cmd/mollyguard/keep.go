@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -121,8 +122,19 @@ func (k *keeping) desired() webhook.Desired {
 	return d
 }
 
-// run keeps until ctx ends.
+// run keeps until ctx ends. If the floor becomes possible meanwhile, it begins anew with
+// one.
 func (k *keeping) run(ctx context.Context, ready func() bool) error {
+	for {
+		err := k.keep(ctx, ready)
+		if !errors.Is(err, errFloors) || ctx.Err() != nil {
+			return err
+		}
+		k.log.Info("beginning anew, with a floor", "reason", err)
+	}
+}
+
+func (k *keeping) keep(ctx context.Context, ready func() bool) error {
 	changed := make(chan struct{}, 1)
 	notify := func() {
 		select {
@@ -131,12 +143,15 @@ func (k *keeping) run(ctx context.Context, ready func() bool) error {
 		}
 	}
 	if k.content != nil {
-		k.floor, k.self = k.env.hasFloors(ctx, k.log), knownAs(ctx, k.env.cluster.clients, ownership(k.c).Account, k.log)
+		k.floor, k.self = hasFloors(ctx, k.env.cluster.mapper, k.log), knownAs(ctx, k.env.cluster.clients, ownership(k.c).Account, k.log)
 		if k.floor && k.self == "" && ctx.Err() == nil {
 			k.log.Error("the floor stays as it is: it would refuse what this server writes, since nobody says who it is")
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if k.content != nil && !k.floor {
+		group.Go(func() error { return awaitFloors(ctx, k.env.cluster.mapper, floorsAgain, k.log) })
+	}
 	if k.floor {
 		// So that all is written at once, in an order in which nothing is refused
 		// meanwhile.

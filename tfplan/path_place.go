@@ -48,6 +48,16 @@ func (p place) text(values, sensitive any) (text string, at route) {
 }
 
 func (o option) of(text string) string {
+	// arn:partition:service:region:account:resource
+	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html)
+	if parts := strings.SplitN(text, ":", 6); len(parts) == 6 && parts[0] == "arn" {
+		switch o.pick {
+		case "region":
+			return parts[3]
+		case "account":
+			return parts[4]
+		}
+	}
 	switch o.pick {
 	case "":
 		return text

@@ -12,7 +12,8 @@ package tfplan
 // A place is one path, or several with "|" between them, of which the first counts that
 // leads to a text or number. After a path, ":last" takes the last segment of what has
 // slashes (a self link, an id), and any other word the segment that follows that word:
-// key_ring:locations of projects/p/locations/l/keyRings/k is l.
+// key_ring:locations of projects/p/locations/l/keyRings/k is l. Of an ARN, ":region" and
+// ":account" are its region and account.
 type Rules struct {
 	// Providers are the types of the providers, the last segment of the source address:
 	// google, google-beta. "*" holds for all. Types count whatever the provider is called.

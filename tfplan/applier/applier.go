@@ -152,6 +152,27 @@ func (f *finding) called(name string) {
 	if name != "" {
 		f.names[shown(name)] = true
 	}
+	if role := roleOf(name); role != "" {
+		f.names[shown(role)] = true
+	}
+}
+
+// roleOf is the short name of the role or user in an ARN, by which attachments of policies
+// name it, or empty
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns).
+func roleOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" {
+		return ""
+	}
+	path := strings.Split(parts[5], "/")
+	switch {
+	case len(path) == 3 && path[0] == "assumed-role": // assumed-role/ROLE/SESSION
+		return path[1]
+	case len(path) > 1 && (path[0] == "role" || path[0] == "user"):
+		return path[len(path)-1]
+	}
+	return ""
 }
 
 func (f *finding) problem(what string) { f.problems = append(f.problems, shown(what)) }

@@ -158,7 +158,7 @@ func TestTheIdentityIsFoundInTheEnvironment(t *testing.T) {
 		{
 			"a role", machine{env: map[string]string{"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/tf", "AWS_PROFILE": "prod", "AWS_SECRET_ACCESS_KEY": "VERYSECRET"}},
 			Applier{Name: "arn:aws:iam::123456789012:role/tf", Kind: operation.Service, Facts: map[string]string{"aws role": "arn:aws:iam::123456789012:role/tf", "aws profile": "prod"}},
-			[]string{"arn:aws:iam::123456789012:role/tf"},
+			[]string{"arn:aws:iam::123456789012:role/tf", "tf"},
 		},
 		{
 			"an access key", machine{env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}},
@@ -216,7 +216,7 @@ func TestAnOverrideChangesTheNameAndNoFact(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Applier{})); diff != "" {
 		t.Errorf("applier (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"arn:aws:iam::123456789012:role/tf", "team-infra"}, got.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"arn:aws:iam::123456789012:role/tf", "team-infra", "tf"}, got.Names()); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
@@ -285,4 +285,21 @@ func FuzzCredentialsNeverShowWhatTheyHide(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestTheShortNameOfARoleIsKnownToo(t *testing.T) {
+	got := map[string]string{}
+	for _, arn := range []string{
+		"arn:aws:iam::123456789012:role/tf", "arn:aws:iam::123456789012:role/ci/eu/tf", "arn:aws:sts::123456789012:assumed-role/tf/session",
+		"arn:aws:iam::123456789012:user/bob", "arn:aws:iam::123456789012:root", "arn:aws:s3:::bucket/role/x", "tf@example.com", "arn:aws:iam",
+	} {
+		got[arn] = roleOf(arn)
+	}
+	want := map[string]string{
+		"arn:aws:iam::123456789012:role/tf": "tf", "arn:aws:iam::123456789012:role/ci/eu/tf": "tf", "arn:aws:sts::123456789012:assumed-role/tf/session": "tf",
+		"arn:aws:iam::123456789012:user/bob": "bob", "arn:aws:iam::123456789012:root": "", "arn:aws:s3:::bucket/role/x": "", "tf@example.com": "", "arn:aws:iam": "",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

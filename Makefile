@@ -38,10 +38,12 @@ demo-cluster: build ## The same with real kubectl against a real API server
 .PHONY: test
 test: ## Run all tests, with the real control plane
 	$(GO) build -o $(test_binary) ./cmd/mollyguard
-	$(with_controlplane) MOLLYGUARD_BINARY='$(CURDIR)/$(test_binary)' $(GO) test -p 2 -timeout 20m ./...
+	$(with_controlplane) MOLLYGUARD_BINARY='$(CURDIR)/$(test_binary)' $(GO) test -p 2 -timeout 20m $(slow_tests) ./...
 # Linked once for all packages that run it. It is in the tree: what go test remembers of a
 # run depends on the files that were looked at there.
 test_binary := bin/test/mollyguard
+# First, so that no long one is left for the end.
+slow_tests := ./test/e2e ./test/bypass ./test/conformance
 
 .PHONY: race
 race: ## Run the tests that need no control plane under the race detector
@@ -80,7 +82,7 @@ fuzz: ## Fuzz every decoder for FUZZTIME each
 FUZZTIME ?= 30s
 
 .PHONY: bench
-bench: ## Measure a review, beside a bare handler and a no-op webhook, and the audit-log watcher, beside encoding/json
+bench: ## Measure a review, beside a bare handler and a no-op webhook, and the audit-log watcher and plans, beside encoding/json
 	@$(GO) run ./test/bench
 
 .PHONY: generate

@@ -27,7 +27,7 @@ import (
 )
 
 // recordings are AdmissionReviews as a kube-apiserver sent them, and what the
-// cluster held at the time.
+// cluster held at the time; and, written by hand, an audit-log entry and a plan.
 //
 //go:embed demo/*.json
 var recordings embed.FS
@@ -50,16 +50,16 @@ func newDemo(s streams) *cobra.Command {
 		Short: "Tell the story in a terminal, with a real server and recorded reviews",
 		Long: `Tell the story in a terminal: start the real server on a local port, with a
 certificate authority and a decision log in a temporary folder, send it reviews
-that a kube-apiserver recorded and write what Google's audit log would have into a
-file that it follows, and print what people would see.
+that a kube-apiserver recorded, write what Google's audit log would have into a
+file that it follows, check a Terraform plan, and print what people would see.
 
-It needs no cluster and leaves nothing behind.`,
+It needs no cluster and no Terraform, and leaves nothing behind.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return demo(cmd.Context(), s) },
 	}
 }
 
-// demoTimeout is ample: the demo takes about a second.
+// demoTimeout is ample: the demo takes a few seconds.
 const demoTimeout = time.Minute
 
 func demo(ctx context.Context, s streams) (err error) {
@@ -110,6 +110,9 @@ func demo(ctx context.Context, s streams) (err error) {
 	if err := errors.Join(problem, <-stopped); err != nil {
 		return fmt.Errorf("%w\n%s", err, talk.String())
 	}
+	if err := (demoPlan{out: s.out, folder: folder, log: c.DecisionLog.Path}).tell(ctx); err != nil {
+		return err
+	}
 	return printRecords(s.out, c.DecisionLog.Path)
 }
 
@@ -124,7 +127,7 @@ func tell(ctx context.Context, out io.Writer, at addresses, caPath string) error
 	}
 	fmt.Fprintf(out, "mollyguard serves on %s. Each scene is a review that a real API server sent, over TLS.\n", at.admission)
 	for i, scene := range scenes {
-		fmt.Fprintf(out, "\n%d. %s\n\n$ %s\n", i+1, scene.told, scene.typed)
+		printScene(out, i+1, scene.told, scene.typed)
 		response, err := sendReview(ctx, client, at, scene.file, func(body []byte) []byte { return body })
 		if err != nil {
 			return fmt.Errorf("%s: %w", scene.file, err)
@@ -132,6 +135,11 @@ func tell(ctx context.Context, out io.Writer, at addresses, caPath string) error
 		fmt.Fprint(out, responseText(response))
 	}
 	return nil
+}
+
+// printScene says what happens, and what somebody types.
+func printScene(out io.Writer, number int, told, typed string) {
+	fmt.Fprintf(out, "\n%d. %s\n\n$ %s\n", number, told, typed)
 }
 
 // addresses are where a server listens.

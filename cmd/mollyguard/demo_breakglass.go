@@ -120,7 +120,7 @@ func (d demoDesk) tell(ctx context.Context) error {
 }
 
 func (d demoDesk) scene(number int, told, typed string) {
-	fmt.Fprintf(d.out, "\n%d. %s\n\n$ %s\n", number, told, typed)
+	printScene(d.out, number, told, typed)
 }
 
 func (d demoDesk) state(v breakglass.View) {

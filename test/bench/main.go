@@ -30,6 +30,12 @@
 //
 // The mollyguard that is called with reviews knows such a cluster as well.
 //
+// And it measures the judging of Terraform plans, in files, beside the same decoded with
+// encoding/json:
+//
+//	plans ─┬─► mollyguard plan check ─┬─► time, memory
+//	       └─► encoding/json ─────────┘
+//
 // What counts are ratios within one run; microseconds tell about the machine. The
 // exit code says whether something could be measured, not how it turned out.
 package main
@@ -70,10 +76,12 @@ type options struct {
 	mollyguard string
 	// serve makes this process one of the references; see serve.go.
 	serve, certificate, key string
-	// only leaves the rest out: empty, reviewsOnly, auditOnly or indexOnly.
+	// decode makes this process the reference for a plan, which is in that file.
+	decode string
+	// only leaves the rest out: empty, reviewsOnly, auditOnly, indexOnly or plansOnly.
 	only string
-	// objects is the size of the cluster.
-	objects int
+	// objects is the size of the cluster, resources that of the largest plan.
+	objects, resources int
 }
 
 // measures reports whether a part is measured.
@@ -84,6 +92,7 @@ const (
 	reviewsOnly = "reviews"
 	auditOnly   = "audit"
 	indexOnly   = "index"
+	plansOnly   = "plans"
 )
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -93,6 +102,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err == nil && o.serve != "":
 		err = serveReference(o, stderr)
+	case err == nil && o.decode != "":
+		err = decodePlan(o.decode)
 	case err == nil:
 		err = bench(ctx, o, stdout, stderr)
 	}
@@ -111,11 +122,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 3, "how often to repeat; the median is reported")
 	flags.StringVar(&o.output, "o", "table", "output: table or json")
 	flags.StringVar(&o.mollyguard, "mollyguard", "", "`program` to measure (default: build the one of this module)")
-	flags.StringVar(&o.only, "only", "", "measure only reviews, only audit: the watcher of the audit log, or only index: of what is in a cluster")
+	flags.StringVar(&o.only, "only", "", "measure only reviews, only audit: the watcher of the audit log, only index: of what is in a cluster, or only plans: of Terraform")
 	flags.IntVar(&o.objects, "objects", usualObjects, "how many objects the cluster has; the index alone is measured with a tenth and ten times as many as well")
+	flags.IntVar(&o.resources, "resources", usualResources, "how many resources the largest Terraform plan has; one with a tenth and one with 100 are measured as well")
 	flags.StringVar(&o.serve, "serve", "", "internal: be this reference server")
 	flags.StringVar(&o.certificate, "certificate", "", "internal: its certificate")
 	flags.StringVar(&o.key, "key", "", "internal: its key")
+	flags.StringVar(&o.decode, "decode", "", "internal: be the reference for this plan")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -126,10 +139,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-duration: %v is not between 0 and %v", o.duration, maxDuration)
 	case o.rounds < 1 || o.rounds > maxRounds:
 		return o, fmt.Errorf("-rounds: %d is not between 1 and %d", o.rounds, maxRounds)
-	case !slices.Contains([]string{"", reviewsOnly, auditOnly, indexOnly}, o.only):
-		return o, fmt.Errorf("-only: %q is none of %s, %s and %s", o.only, reviewsOnly, auditOnly, indexOnly)
+	case !slices.Contains([]string{"", reviewsOnly, auditOnly, indexOnly, plansOnly}, o.only):
+		return o, fmt.Errorf("-only: %q is none of %s, %s, %s and %s", o.only, reviewsOnly, auditOnly, indexOnly, plansOnly)
 	case o.objects < 0 || o.objects > maxObjects:
 		return o, fmt.Errorf("-objects: %d is not between 0 and %d", o.objects, maxObjects)
+	case o.resources < minResources || o.resources > maxResources:
+		return o, fmt.Errorf("-resources: %d is not between %d and %d", o.resources, minResources, maxResources)
 	case o.output != "table" && o.output != "json":
 		return o, fmt.Errorf("-o: %q is neither table nor json", o.output)
 	}
@@ -169,6 +184,11 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if o.measures(indexOnly) {
 		if report.Index, err = benchIndex(ctx, o, program, dir); err != nil {
 			return fmt.Errorf("index: %w", err)
+		}
+	}
+	if o.measures(plansOnly) {
+		if report.Plans, err = benchPlans(ctx, o, program, dir); err != nil {
+			return fmt.Errorf("plans: %w", err)
 		}
 	}
 	if o.output == "json" {
@@ -234,6 +254,9 @@ func (o options) planned() (d time.Duration) {
 	}
 	if o.measures(indexOnly) { // most of it grows with the objects, and is about 1.3 ms for each
 		d += 2*settleTurns*o.duration + 10*time.Second + time.Duration(o.objects)*1300*time.Microsecond
+	}
+	if o.measures(plansOnly) {
+		d += 10*time.Second + time.Duration(o.rounds*o.resources)*planPerResource
 	}
 	return d
 }

@@ -15,7 +15,7 @@ import (
 
 // TestMain lets the test's program be the reference servers, as bench's is.
 func TestMain(m *testing.M) {
-	if slices.Contains(os.Args[1:], "-serve") {
+	if slices.Contains(os.Args[1:], "-serve") || slices.Contains(os.Args[1:], "-decode") {
 		main()
 	}
 	os.Exit(m.Run())
@@ -26,7 +26,7 @@ func TestAShortRunPrintsEveryRow(t *testing.T) {
 		t.Skip("builds mollyguard and takes seconds")
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"-duration", "50ms", "-rounds", "1", "-objects", "2000"}, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), []string{"-duration", "50ms", "-rounds", "1", "-objects", "2000", "-resources", "2000"}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	for _, review := range []string{smallDenied, largeDenied, smallAllowed} {
@@ -49,6 +49,8 @@ func TestAShortRunPrintsEveryRow(t *testing.T) {
 		"ignored; watcher, file: ≥ 50000 a CPU second", "ignored; watcher, Pub/Sub: ≥ 50000 a CPU second", "judged, production; watcher, Pub/Sub: ≥ 5000 a CPU second",
 		"alert at the sink: p99 < 1 s", "fsync of 4 KiB", "the watcher's resident memory",
 		"a cluster of 2000 objects", "2000 objects: ≤ 300 bytes each", "a namespace of 2000 objects: < 1ms", "2000 objects: ≤ 128 MiB resident",
+		"100 1 % destroyed ", "200 1 % destroyed ", "2000 1 % destroyed ", "2000 all destroyed ", "2000 resources, 1 % destroyed: ≤ 2 × the time of encoding/json",
+		"2000 resources, 1 % destroyed: ≤ 16 MiB above that of 100",
 	} {
 		if !strings.Contains(stdout.String(), text) {
 			t.Errorf("%q is missing", text)

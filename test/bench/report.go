@@ -28,6 +28,8 @@ type report struct {
 	Audit *auditReport `json:"audit,omitempty"`
 	// Index is nil if the index was not measured.
 	Index *indexReport `json:"index,omitempty"`
+	// Plans is nil if no plans were measured.
+	Plans *plansReport `json:"plans,omitempty"`
 }
 
 type row struct {
@@ -146,6 +148,9 @@ func (r report) writeTable(to io.Writer) error {
 	}
 	if r.Index != nil {
 		r.Index.write(w)
+	}
+	if r.Plans != nil {
+		r.Plans.write(w)
 	}
 	return w.Flush()
 }

@@ -51,7 +51,7 @@ func (f *File) Describes(ctx context.Context, d *Document) error {
 	}
 	if told != *f.changes {
 		return badPlan("terraform show -json of this very file makes the JSON that belongs to it",
-			"the JSON is of another plan than the plan file: it has %d changes, the file %d, and they are not the same", told.count, f.changes.count)
+			"the JSON is of another plan than the plan file: the changes in it (%d) are not those in the file (%d)", told.count, f.changes.count)
 	}
 	return nil
 }

@@ -109,7 +109,8 @@ func productionRules(c config.Configuration) guard.ProductionRules {
 		WholeCluster: c.Production.WholeCluster,
 		Selectors:    c.Production.Selectors, NamespaceSelectors: c.Production.NamespaceSelectors,
 		Namespaces: c.Production.Namespaces, Names: append(slices.Clone(c.Production.Names), ownRecords),
-		Projects: c.Production.Projects, Ancestors: c.Production.Ancestors, Never: guard.NeverProduction(c.Production.Never),
+		Projects: c.Production.Projects, Ancestors: c.Production.Ancestors,
+		Addresses: c.Production.Addresses, Workspaces: c.Production.Workspaces, Never: guard.NeverProduction(c.Production.Never),
 	}
 }
 

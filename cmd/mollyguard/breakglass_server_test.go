@@ -58,6 +58,12 @@ func (forgetful) Note(context.Context, breakglass.Event) error { return nil }
 
 func startDesk(t *testing.T) deskServer {
 	t.Helper()
+	return startDeskWith(t, func() time.Time { return atTheDesk })
+}
+
+// startDeskWith is startDesk with another clock.
+func startDeskWith(t *testing.T, now func() time.Time) deskServer {
+	t.Helper()
 	folder := t.TempDir()
 	server := deskServer{alice: filepath.Join(folder, "alice"), bob: filepath.Join(folder, "bob")}
 	users := "apiVersion: config.mollyguard.dev/v1alpha1\nkind: Users\nusers:\n"
@@ -98,19 +104,21 @@ func startDesk(t *testing.T) deskServer {
 		t.Fatal(err)
 	}
 	keys, err := breakglass.NewKeyring(t.Context(), breakglass.KeyringOptions{
-		Issuer: "mollyguard/prod-eu", Store: store, Now: func() time.Time { return atTheDesk },
+		Issuer: "mollyguard/prod-eu", Store: store, Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	desk, err := breakglass.NewDesk(breakglass.DeskOptions{
 		Store: book, Keys: keys, Rules: easyRules{}, Authorizer: rightsOf{rights}, Recorder: forgetful{},
-		Audience: "prod-eu", Entropy: rand.Reader, Now: func() time.Time { return atTheDesk },
+		Audience: "prod-eu", Entropy: rand.Reader, Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.NewHandler(api.HandlerOptions{Desk: desk, Authenticator: known, Audience: "prod-eu", Decisions: rememberedDecisions{}})
+	handler, err := api.NewHandler(api.HandlerOptions{
+		Desk: desk, Authenticator: known, Audience: "prod-eu", Decisions: rememberedDecisions{}, Keys: func() any { return keys.Public() },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // planTokenVariable holds the token of a grant for a plan. MOLLYGUARD_API_TOKEN, which is
@@ -42,4 +46,18 @@ func (o *planFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&o.applier, "applier", "", "`NAME` of who applies (default: what the environment tells)")
 	flags.StringVar(&o.base, "base", "", "`BRANCH` that the plan is for (default: terraform.baseBranch)")
 	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the token of a grant for this plan (default: $"+planTokenVariable+")")
+}
+
+// again are the flags that a command for the same plan needs again.
+func (o planFlags) again() string {
+	var text strings.Builder
+	for _, flag := range []struct{ name, value string }{
+		{"config", o.config}, {"chdir", o.folder}, {"terraform", o.binary}, {"workspace", o.workspace},
+		{"applier", o.applier}, {"base", o.base},
+	} {
+		if flag.value != "" {
+			text.WriteString(" --" + flag.name + " " + quoted(operation.Printable(flag.value)))
+		}
+	}
+	return text.String()
 }

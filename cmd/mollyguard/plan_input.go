@@ -24,7 +24,9 @@ type planSource struct {
 // openPlan is a plan that can be read.
 type openPlan struct {
 	// name is what people call it.
-	name     string
+	name string
+	// json is the file with its JSON, if that was said.
+	json     string
 	document *tfplan.Document
 	// file is nil if there is JSON only.
 	file *tfplan.File
@@ -81,7 +83,7 @@ func (o planSource) openFile(ctx context.Context, s streams, p *openPlan, file *
 	if p.file, err = openPlanFile(ctx, file); err != nil {
 		return err
 	}
-	if o.json != "" {
+	if p.json = o.json; p.json != "" {
 		text, err := p.take(s, o.json)
 		if err != nil {
 			return err

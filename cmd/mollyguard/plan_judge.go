@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"path"
 	"regexp"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/engine"
@@ -17,6 +15,7 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 	"github.com/mollyguard/mollyguard/tfplan"
 	"github.com/mollyguard/mollyguard/tfplan/applier"
+	"github.com/mollyguard/mollyguard/tfplan/git"
 	"github.com/mollyguard/mollyguard/tfplan/report"
 	"github.com/mollyguard/mollyguard/webhook"
 )
@@ -36,6 +35,8 @@ type planJudge struct {
 	log    *ledger.Log // nil if decisions are kept nowhere
 	// agents are the patterns for appliers that are autonomous agents.
 	agents []*regexp.Regexp
+	// unsafe is what the command line leaves out, where there is one.
+	unsafe []operation.Hazard
 }
 
 // judge puts together what plans are judged with.
@@ -90,79 +91,18 @@ func (j *planJudge) close(err *error) {
 	}
 }
 
-func newPlanMapper(c config.Configuration, who applier.Applier) (*tfplan.Mapper, error) {
-	rules, err := tfplan.EmbeddedRules()
-	if err != nil {
-		return nil, err
-	}
-	for i, path := range c.Terraform.Rules {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("terraform.rules[%d]: %w", i, err)
-		}
-		more, err := tfplan.ReadRules(path, data)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, more)
-	}
-	selectors, _, err := productionSelectors(c)
-	if err != nil {
-		return nil, err
-	}
-	cluster, err := planClusters(c)
-	if err != nil {
-		return nil, err
-	}
-	return tfplan.NewMapper(tfplan.MapperOptions{
-		Rules: rules, Cluster: cluster, Appliers: append(who.Names(), c.Terraform.Appliers...),
-		Marked: func(set map[string]string) bool {
-			return slices.ContainsFunc(selectors, func(s labels.Selector) bool { return s.Matches(labels.Set(set)) })
-		},
-	})
-}
-
-// planClusters says which cluster the objects of Kubernetes providers are in.
-func planClusters(c config.Configuration) (func(address string, provider map[string]string) string, error) {
-	type place struct {
-		name                       string
-		addresses, contexts, hosts []*regexp.Regexp
-	}
-	fits := func(patterns []*regexp.Regexp, text string) bool {
-		return len(patterns) == 0 || matchesAny(patterns, text)
-	}
-	var places []place
-	for _, cluster := range c.Terraform.Clusters {
-		p := place{name: cluster.Name}
-		var errs [3]error
-		p.addresses, errs[0] = parsePatterns(cluster.Addresses)
-		p.contexts, errs[1] = parsePatterns(cluster.Contexts)
-		p.hosts, errs[2] = parsePatterns(cluster.Hosts)
-		if err := errors.Join(errs[:]...); err != nil {
-			return nil, err
-		}
-		places = append(places, p)
-	}
-	return func(address string, provider map[string]string) string {
-		for _, p := range places {
-			if fits(p.addresses, address) && fits(p.contexts, provider["config_context"]) && fits(p.hosts, provider["host"]) {
-				return p.name
-			}
-		}
-		return c.Cluster
-	}, nil
-}
-
 // judgedPlan is a plan with what was decided on it.
 type judgedPlan struct {
 	*planJudge
 	plan      *openPlan
 	workspace string
-	head      tfplan.Head
-	kept      report.Collector
-	outcomes  outcomes
-	sum       planSum
-	notes     []string
+	// root tells this configuration from others of the same repository: its folder there.
+	root     string
+	head     tfplan.Head
+	kept     report.Collector
+	outcomes outcomes
+	sum      planSum
+	notes    []string
 }
 
 // each is called for every decision.
@@ -176,6 +116,9 @@ func (j *planJudge) judgePlan(ctx context.Context, plan *openPlan, partial bool,
 	}
 	var err error
 	if result.workspace, err = j.workspace(ctx, plan); err != nil {
+		return nil, err
+	}
+	if result.root, err = j.flags.root(ctx); err != nil {
 		return nil, err
 	}
 	reference := operation.PlanReference(plan.digest())
@@ -214,7 +157,7 @@ func (r *judgedPlan) whole(partial bool) error {
 		}
 	case !r.head.Complete && !partial:
 		return &tfplan.BadPlanError{
-			What: fmt.Sprintf("the plan is incomplete (-target, -exclude, or %d deferred changes): what it leaves out is not judged", r.head.Deferred),
+			What: fmt.Sprintf("the plan is incomplete (%s): what it leaves out is not judged", r.left()),
 			Hint: "plan without -target; where the rest is meant to follow later: --partial",
 		}
 	case !r.head.Complete:
@@ -223,11 +166,23 @@ func (r *judgedPlan) whole(partial bool) error {
 	return nil
 }
 
+// left is what a plan that is not the whole leaves out.
+func (r *judgedPlan) left() string {
+	switch n := r.head.Deferred; n {
+	case 0:
+		return "-target or -exclude"
+	case 1:
+		return "one change is deferred"
+	default:
+		return fmt.Sprintf("%d changes are deferred", n)
+	}
+}
+
 func (r *judgedPlan) hazards() []operation.Hazard {
 	if r.head.Complete {
-		return nil
+		return r.unsafe
 	}
-	return []operation.Hazard{operation.Incomplete}
+	return append(slices.Clone(r.unsafe), operation.Incomplete)
 }
 
 // state is what the state is called in references.
@@ -271,4 +226,17 @@ func (j *planJudge) workspace(ctx context.Context, plan *openPlan) (string, erro
 		return "", usageError("", "--workspace is %s, and the plan file is for %s", shown(said), shown(plan.file.Workspace))
 	}
 	return plan.file.Workspace, nil
+}
+
+// root is the folder of the configuration in its repository, with slashes and "." for the
+// top; outside of one, as it was said.
+func (o planFlags) root(ctx context.Context) (string, error) {
+	repository, err := git.Open(ctx, o.where())
+	switch {
+	case errors.Is(err, git.ErrNone):
+		return o.where(), nil
+	case err != nil:
+		return "", gitError(err)
+	}
+	return path.Join(repository.Folder, "."), nil
 }

@@ -172,8 +172,9 @@ func receiptApplier(a applier.Applier) receipt.Applier {
 
 // receiptKey is the key that receipts are signed with, if there is one.
 func receiptKey(c config.Configuration) (key receipt.Key, there bool, err error) {
-	text := operation.NewSecret(os.Getenv(receiptKeyVariable))
+	text, from := operation.NewSecret(os.Getenv(receiptKeyVariable)), "$"+receiptKeyVariable
 	if path := c.Terraform.Receipts.Key; path != "" {
+		from = "terraform.receipts.key: " + shown(path)
 		if text, err = readSecretFile(path, maxReceiptKey); err != nil {
 			return key, false, fmt.Errorf("terraform.receipts.key: %w", err)
 		}
@@ -181,8 +182,10 @@ func receiptKey(c config.Configuration) (key receipt.Key, there bool, err error)
 	if text.Reveal() == "" {
 		return key, false, nil
 	}
-	key, err = receipt.ReadKey(text)
-	return key, err == nil, err
+	if key, err = receipt.ReadKey(text); err != nil {
+		return key, false, fmt.Errorf("%s: %w", from, err)
+	}
+	return key, true, nil
 }
 
 // maxReceiptKey is far above a PEM file with one Ed25519 key.

@@ -86,7 +86,7 @@ func (r *judgedPlan) report(receipt string) report.Report {
 			Managed: r.head.Managed, Destroys: r.head.Destroys, Share: r.head.Share(), Changes: r.head.Changes, Outcome: r.kept.Outcome(),
 		},
 		Rows: r.kept.Rows(), Left: r.kept.Left(), Help: r.config.Help, Notes: r.notes,
-		Marker: r.flags.where() + " " + r.workspace, Policies: r.policies(),
+		Marker: r.root + " " + r.workspace, Policies: r.policies(),
 	}
 	if r.outcomes.denied > 0 && r.outcomes.undecided == 0 && !r.sum.Never {
 		told.Next = r.next(receipt)
@@ -96,18 +96,29 @@ func (r *judgedPlan) report(receipt string) report.Report {
 
 // next are the commands that lead on where a plan was refused.
 func (r *judgedPlan) next(receipt string) []string {
-	plan := quoted(r.plan.name)
+	ask := func(receipt string) string {
+		return fmt.Sprintf("mollyguard break-glass request --plan %s --reason 'why'%s", quoted(receipt), r.server())
+	}
 	if receipt == "" {
 		receipt = "receipt.json"
-		return []string{
-			fmt.Sprintf("mollyguard plan check %s --receipt %s", plan, receipt),
-			fmt.Sprintf("mollyguard break-glass request --plan %s --reason 'why'%s", receipt, r.server()),
-		}
+		return []string{r.again(receipt), ask(receipt)}
 	}
 	return []string{
-		fmt.Sprintf("mollyguard break-glass request --plan %s --reason 'why'%s", quoted(receipt), r.server()),
-		fmt.Sprintf("%s=$(mollyguard break-glass token HANDLE%s) mollyguard plan check %s --receipt %s", planTokenVariable, r.server(), plan, quoted(receipt)),
+		ask(receipt),
+		fmt.Sprintf("%s=$(mollyguard break-glass token HANDLE%s) %s", planTokenVariable, r.server(), r.again(receipt)),
 	}
+}
+
+// again is the command that checks the same plan again.
+func (r *judgedPlan) again(receipt string) string {
+	command := "mollyguard plan check " + quoted(r.plan.name) + r.flags.again()
+	if r.plan.json != "" {
+		command += " --json " + quoted(r.plan.json)
+	}
+	if !r.head.Complete {
+		command += " --partial"
+	}
+	return command + " --receipt " + quoted(receipt)
 }
 
 // server is how commands name the server that grants are asked for at.

@@ -86,7 +86,7 @@ func (o verifyOptions) verify(ctx context.Context, c console) error {
 	}
 	r, err := readReceipt(c.streams, o.receipt)
 	if err != nil {
-		return err
+		return &exitError{code: exitUndecided, err: fmt.Errorf("--receipt: %s: %w", shown(o.receipt), err), hint: receiptHint}
 	}
 	if err := trusted(c, conf, r); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (o verifyOptions) answer(ctx context.Context, c console, conf config.Config
 	for _, m := range receipt.Check(r, now) {
 		answer.Mismatches = append(answer.Mismatches, verdictMismatch(m))
 	}
-	if len(answer.Mismatches) == 0 && len(r.Grants) > 0 {
+	if len(answer.Mismatches) == 0 && (len(r.Grants) > 0 || r.Decision.Lifted > 0) {
 		if err := o.use(ctx, c, conf, r); err != nil {
 			return err
 		}

@@ -94,6 +94,11 @@ const maxWorkspace = 256
 
 // use takes the one use of the grant that lifted what the policies deny.
 func (o verifyOptions) use(ctx context.Context, c console, conf config.Configuration, r receipt.Receipt) error {
+	if len(r.Grants) == 0 || len(r.Decision.IDs) == 0 { // plan check writes no such receipt
+		return &exitError{
+			code: exitDenied, err: errors.New("--receipt: a grant lifted something, and which one, or what, is not said: somebody edited it"), hint: receipt.Again,
+		}
+	}
 	grants, err := o.grants(ctx, conf, c)
 	if err != nil {
 		return err

@@ -102,7 +102,7 @@ Exit codes: 0 allowed or ok, 1 an error or could not decide, 2 usage, 3 denied.`
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd.CommandPath()+" --help shows the flags", "%w", err)
 	})
-	root.AddCommand(newServe(s), newReview(s), newPolicy(s), newWebhookConfig(s), newUninstall(s), newPlan(s), newConfig(s), newAudit(s), newAlert(s), newDemo(s))
+	root.AddCommand(newServe(s), newReview(s), newPolicy(s), newWebhookConfig(s), newUninstall(s), newPlan(s), newTerraform(s), newConfig(s), newAudit(s), newAlert(s), newDemo(s))
 	root.AddCommand(breakGlass(name, s)...)
 	return root
 }

@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 //	substitute FILE           replace $VARIABLES in a file
 //	expired-certificate DIR   write a tls.crt that expired yesterday, and its tls.key
 //	empty-folder DIR          fail unless nothing is in there
+//	normalise-plan FILE TO    normalise, with lineages, commits and digests made equal, too
+//	remember VARIABLE FILE RE set a variable to the first match in a file, or to its last group
+//	server LOG ARG…           run mollyguard serve with the arguments until the script ends,
+//	                          with its log in a file; $API is where people ask it
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -58,6 +62,9 @@ func TestScript(t *testing.T) {
 			"substitute":          substitute,
 			"expired-certificate": expiredCertificate,
 			"empty-folder":        emptyFolder,
+			"normalise-plan":      normalisePlan,
+			"remember":            remember,
+			"server":              scriptServer,
 		},
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -218,10 +219,13 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// colours are what Terraform colours its errors with (ECMA-48 SGR).
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // String is the text for the end of an error, a line each, or nothing.
 func (t *tail) String() string {
 	var b strings.Builder
-	for line := range strings.Lines(string(t.text)) {
+	for line := range strings.Lines(colours.ReplaceAllString(string(t.text), "")) {
 		// Terraform draws a frame around errors.
 		if line = strings.TrimSpace(strings.Trim(strings.TrimSpace(line), "│╷╵")); line != "" {
 			b.WriteString("\n  " + operation.Printable(line))

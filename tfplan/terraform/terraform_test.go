@@ -57,7 +57,7 @@ func TestWhatPeopleRunGetsAllButOurSecrets(t *testing.T) {
 func TestAnErrorTellsWhatTerraformSaid(t *testing.T) {
 	tf := script(t, `printf '╷\n│ \033[31mError:\033[0m Failed to load state\n│ \n╵\n' >&2; exit 1`)
 	_, err := tf.Workspace(t.Context())
-	want := "terraform workspace show: exit status 1\n  \\x1b[31mError:\\x1b[0m Failed to load state"
+	want := "terraform workspace show: exit status 1\n  Error: Failed to load state"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

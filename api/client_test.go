@@ -36,6 +36,7 @@ func TestAClientIsTheDeskFromAfar(t *testing.T) {
 	client := newClient(t, s.Server, aliceToken)
 	proposal := breakglass.Proposal{
 		Subject: "system:serviceaccount:ci:deployer", Scope: scope(), Reason: "r", Ticket: "OPS-7", Duration: 45 * time.Minute, NotBefore: start, Decision: decisionID, Approvals: 2,
+		Receipt: []byte(`{"kind":"PlanReceipt"}`),
 	}
 	self := operation.Actor{} // who acts is found out from the token
 	caller := alice()

@@ -11,9 +11,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxBody is far above the largest request: 64 targets of five texts, each of
-// which has 100 bytes, are 32 KiB.
-const maxBody = 64 << 10
+// maxBody is above the largest request: 64 targets of five texts, each of which has 100
+// bytes, are 32 KiB, and the receipt of a Terraform plan is 64 KiB at most
+// (breakglass.MaxReceipt).
+const maxBody = 128 << 10
 
 // inputError says what is wrong with what somebody sent.
 type inputError struct{ what string }

@@ -30,7 +30,7 @@ func TestBadInputIsRefusedWithTheField(t *testing.T) {
 		{"half of it", requests, `{"reason":"r`, 400, "the body is empty or ends in the middle"},
 		{"no JSON", requests, `reason=r`, 400, "not JSON at byte 0: invalid character 'r' at start of value"},
 		{"a list", requests, `[]`, 400, "the body: not a ["},
-		{"too much", requests, `{"reason":"` + strings.Repeat("x", 64<<10) + `"}`, 413, "the body is larger than 64 KiB"},
+		{"too much", requests, `{"reason":"` + strings.Repeat("x", 128<<10) + `"}`, 413, "the body is larger than 128 KiB"},
 		{"a verdict with more", requests + "/" + handle + "/approve", `{"reason":"r","force":true}`, 400, "force: no such field"},
 		{"no token", "/v1/break-glass/tokens", `{}`, 400, "token: missing"},
 		{"something that is no handle", requests + "/" + "..%2f..%2fetc" + "/approve", `{"reason":"r"}`, 404, "there is nothing under that name"},

@@ -56,6 +56,7 @@ func view() breakglass.View {
 	request := breakglass.Request{
 		ID: handle, Created: start, Requester: alice(), Subject: "alice@example.com", Scope: scope(), Reason: "the shop moves <out>", Ticket: "OPS-7",
 		Duration: 90 * time.Minute, NotBefore: start.Add(time.Hour), Decision: decisionID, Approvals: 2,
+		Plan: &breakglass.PlanFacts{Destroys: 4, Managed: 9, Names: []string{"gcp://x/y"}, Key: "k1"},
 	}
 	return breakglass.View{
 		Case: breakglass.Case{

@@ -23,7 +23,7 @@ const (
 	// several times for one answer, five seconds each at most.
 	requestTimeout = 30 * time.Second
 	// maxInFlight is how many requests are answered at once: with bodies of
-	// maxBody, 4 MiB, and with lists of 1 MiB each, 64 MiB.
+	// maxBody, 8 MiB, and with lists of 1 MiB each, 64 MiB.
 	maxInFlight = 64
 )
 

@@ -113,7 +113,7 @@ func TestACaseIsWrittenForPeople(t *testing.T) {
 	const scope = `{"surface":"kubernetes","audience":"prod-eu","verbs":["delete"],"targets":[{"ref":"k8s://prod-eu/core/namespaces/shop","kind":"Namespace","namespace":"","name":"shop","uid":"7"}],"objects":1}`
 	want := `{"id":"bg-k7m4-q9tx","standing":{"state":"active","why":"approved","approvers":["bob@example.com"],"needed":1,"until":"2026-11-21T05:42:47Z","left":1},` +
 		`"request":{"id":"bg-k7m4-q9tx","created":"2026-11-21T03:12:47Z","requester":{"name":"alice@example.com","kind":"human","via":"test"},"subject":"alice@example.com","scope":` + scope +
-		`,"reason":"the shop moves \u003cout\u003e","ticket":"OPS-7","duration":"1h30m","not_before":"2026-11-21T04:12:47Z","decision":"01JD6QZ0000000000000000000","approvals":2},` +
+		`,"reason":"the shop moves \u003cout\u003e","ticket":"OPS-7","duration":"1h30m","not_before":"2026-11-21T04:12:47Z","decision":"01JD6QZ0000000000000000000","approvals":2,"plan":{"destroys":4,"managed":9,"names":["gcp://x/y"],"key":"k1"}},` +
 		`"verdicts":[{"kind":"approve","by":{"name":"bob@example.com","kind":"human","via":"test"},"at":"2026-11-21T03:13:47Z","reason":"fine","door":"api"}],` +
 		`"grant":{"id":"bg-k7m4-q9tx","issuer":"mollyguard/prod-eu","subject":"alice@example.com","credential":"","scope":` + scope +
 		`,"reason":"the shop moves \u003cout\u003e","ticket":"OPS-7","approvers":["bob@example.com"],"approvals_digest":"00ff","not_before":"2026-11-21T04:12:47Z","expires":"2026-11-21T05:42:47Z"},` +

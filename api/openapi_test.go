@@ -268,7 +268,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		"Caller": reflect.TypeFor[api.Caller](), "Proposal": reflect.TypeFor[api.Proposal](), "Case": reflect.TypeFor[api.Case](),
 		"Request": reflect.TypeFor[api.Request](), "Verdict": reflect.TypeFor[api.Verdict](), "Grant": reflect.TypeFor[breakglass.Grant](),
 		"Use": reflect.TypeFor[breakglass.Use](), "Standing": reflect.TypeFor[breakglass.Standing](), "Scope": reflect.TypeFor[breakglass.Scope](),
-		"ProposedScope": reflect.TypeFor[breakglass.Scope](), "Target": reflect.TypeFor[operation.Reference](),
+		"ProposedScope": reflect.TypeFor[breakglass.Scope](), "PlanFacts": reflect.TypeFor[breakglass.PlanFacts](), "Target": reflect.TypeFor[operation.Reference](),
 		"Reference": reflect.TypeFor[operation.Reference](), "Identity": reflect.TypeFor[operation.Identity](),
 		"Actor": reflect.TypeFor[operation.Actor](), "Decision": reflect.TypeFor[operation.Decision](), "Problem": reflect.TypeFor[api.Problem](),
 	} {

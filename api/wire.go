@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -44,16 +46,18 @@ type Proposal struct {
 	NotBefore time.Time        `json:"not_before,omitzero"`
 	Decision  string           `json:"decision,omitzero"`
 	Approvals int              `json:"approvals,omitzero"`
+	// Receipt is that of a Terraform plan, as plan check wrote it.
+	Receipt jsontext.Value `json:"receipt,omitzero"`
 }
 
 func proposalOf(p breakglass.Proposal) Proposal {
-	return Proposal{p.Subject, p.Scope, p.Reason, p.Ticket, Duration(p.Duration), p.NotBefore, p.Decision, p.Approvals}
+	return Proposal{p.Subject, p.Scope, p.Reason, p.Ticket, Duration(p.Duration), p.NotBefore, p.Decision, p.Approvals, p.Receipt}
 }
 
 func (p Proposal) proposal() breakglass.Proposal {
 	return breakglass.Proposal{
 		Subject: p.Subject, Scope: p.Scope, Reason: p.Reason, Ticket: p.Ticket,
-		Duration: time.Duration(p.Duration), NotBefore: p.NotBefore, Decision: p.Decision, Approvals: p.Approvals,
+		Duration: time.Duration(p.Duration), NotBefore: p.NotBefore, Decision: p.Decision, Approvals: p.Approvals, Receipt: p.Receipt,
 	}
 }
 
@@ -85,6 +89,8 @@ type Request struct {
 	NotBefore time.Time          `json:"not_before,omitzero"`
 	Decision  string             `json:"decision"`
 	Approvals int                `json:"approvals,omitzero"`
+	// Plan is what the receipt of a Terraform plan says of it.
+	Plan *breakglass.PlanFacts `json:"plan,omitzero"`
 }
 
 // Verdict is a breakglass.Verdict as it is sent.
@@ -107,7 +113,7 @@ func CaseOf(v breakglass.View) Case {
 	}
 	if r := v.Request; r != nil {
 		c.Request = &Request{
-			r.ID, r.Created, r.Requester.Identity, r.Subject, r.Scope, r.Reason, r.Ticket, Duration(r.Duration), r.NotBefore, r.Decision, r.Approvals,
+			r.ID, r.Created, r.Requester.Identity, r.Subject, r.Scope, r.Reason, r.Ticket, Duration(r.Duration), r.NotBefore, r.Decision, r.Approvals, r.Plan,
 		}
 	}
 	for _, said := range v.Verdicts {
@@ -131,7 +137,7 @@ func (c Case) View() breakglass.View {
 	if r := c.Request; r != nil {
 		v.Request = &breakglass.Request{
 			ID: r.ID, Created: r.Created, Requester: operation.Actor{Identity: r.Requester}, Subject: r.Subject, Scope: r.Scope,
-			Reason: r.Reason, Ticket: r.Ticket, Duration: time.Duration(r.Duration), NotBefore: r.NotBefore, Decision: r.Decision, Approvals: r.Approvals,
+			Reason: r.Reason, Ticket: r.Ticket, Duration: time.Duration(r.Duration), NotBefore: r.NotBefore, Decision: r.Decision, Approvals: r.Approvals, Plan: r.Plan,
 		}
 	}
 	for _, said := range c.Verdicts {

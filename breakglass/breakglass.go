@@ -37,6 +37,12 @@ const (
 	// MaxPlanned is how many operations of one Terraform plan a grant can be for: of a
 	// plan with a hundred thousand resources, all.
 	MaxPlanned = 100_000
+	// MaxNamed is how many refused operations of a plan have to be named in a request. Of
+	// more, no approver reads each: they approve the plan, and how much of it is refused.
+	MaxNamed = 12
+	// MaxReceipt caps the receipt of a plan in bytes, without spaces: 64 targets with five
+	// texts of 150, 64 ids of 30 and 64 facts of 120 are 57 KiB.
+	MaxReceipt = 64 << 10
 	// MaxApprovals is how many approvals a request can ask for by itself.
 	MaxApprovals = 16
 	MaxName      = 512

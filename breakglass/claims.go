@@ -33,11 +33,35 @@ type claims struct {
 }
 
 // scopeClaims is a Scope without its audience, which is a claim of its own.
+//
+// Of a Terraform plan, Targets has the plan alone, and Names the canonical names of what it
+// may destroy: PlanTarget says the rest, and a token has little room.
 type scopeClaims struct {
 	Surface operation.Surface     `json:"surface"`
 	Verbs   []operation.Verb      `json:"verbs"`
 	Targets []operation.Reference `json:"targets"`
+	Names   []string              `json:"names,omitempty"`
 	Objects int                   `json:"objects"`
+	Whole   bool                  `json:"whole,omitzero"`
+}
+
+func scopeClaimsOf(s Scope) scopeClaims {
+	c := scopeClaims{Surface: s.Surface, Verbs: s.Verbs, Targets: s.Targets, Objects: s.Objects, Whole: s.Whole}
+	if s.Surface == operation.Terraform && len(s.Targets) > 1 {
+		c.Targets = s.Targets[:1]
+		for _, target := range s.Targets[1:] {
+			c.Names = append(c.Names, target.Ref)
+		}
+	}
+	return c
+}
+
+func (c scopeClaims) scope(audience string) Scope {
+	s := Scope{Surface: c.Surface, Audience: audience, Verbs: c.Verbs, Targets: c.Targets, Objects: c.Objects, Whole: c.Whole}
+	for _, name := range c.Names {
+		s.Targets = append(s.Targets, PlanTarget(name))
+	}
+	return s
 }
 
 // What must be there, in the order in which it is missed. An absent uid would be
@@ -56,7 +80,7 @@ func claimsOf(g Grant, now time.Time) claims {
 	return claims{
 		Issuer: g.Issuer, Audience: g.Scope.Audience, Subject: g.Subject, ID: g.ID,
 		IssuedAt: now.Unix(), NotBefore: g.NotBefore.Add(time.Second - 1).Unix(), Expires: g.Expires.Unix(),
-		Scope:  scopeClaims{g.Scope.Surface, g.Scope.Verbs, g.Scope.Targets, g.Scope.Objects},
+		Scope:  scopeClaimsOf(g.Scope),
 		Reason: g.Reason, Ticket: g.Ticket, Approvers: g.Approvers, ApprovalsDigest: g.ApprovalsDigest, Credential: g.Credential,
 	}
 }
@@ -64,7 +88,7 @@ func claimsOf(g Grant, now time.Time) claims {
 func (c claims) grant() Grant {
 	return Grant{
 		ID: c.ID, Issuer: c.Issuer, Subject: c.Subject, Credential: c.Credential,
-		Scope:  Scope{c.Scope.Surface, c.Audience, c.Scope.Verbs, c.Scope.Targets, c.Scope.Objects},
+		Scope:  c.Scope.scope(c.Audience),
 		Reason: c.Reason, Ticket: c.Ticket, Approvers: c.Approvers, ApprovalsDigest: c.ApprovalsDigest,
 		NotBefore: time.Unix(c.NotBefore, 0).UTC(), Expires: time.Unix(c.Expires, 0).UTC(),
 	}
@@ -173,6 +197,9 @@ func (c claims) check() error {
 		return &Refusal{fmt.Sprintf("it is good for longer than %v", MaxTokenLife)}
 	case !digestForm.MatchString(c.ApprovalsDigest):
 		return &Refusal{"its claim approvals_digest is not a SHA-256 in hex"}
+	}
+	if len(c.Scope.Names) > 0 && c.Scope.Surface != operation.Terraform {
+		return &Refusal{"its claim scope.names is of no Terraform plan"}
 	}
 	if errs := c.grant().Scope.check(); len(errs) > 0 {
 		return &Refusal{"its claim " + errs[0].Error()}

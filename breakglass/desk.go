@@ -44,6 +44,11 @@ type DeskOptions struct {
 	// Assess returns the denying violations of what somebody intends to do; nil
 	// means that they cannot be told here.
 	Assess func(ctx context.Context, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error)
+	// Receipt compares a proposal for a Terraform plan with the receipt that came with it,
+	// and returns what that says of the plan. A *Refusal says why there can be no request:
+	// the receipt is missing or not signed where that is demanded, or it is of something
+	// else. Nil means that receipts are not looked at.
+	Receipt func(p Proposal, now time.Time) (*PlanFacts, error)
 	// Fate says whether an object is gone, for uses whose outcome is not known. Nil,
 	// or an error that is ErrNotFound, means that nobody can tell.
 	Fate func(ctx context.Context, use Use) (gone bool, err error)
@@ -73,6 +78,7 @@ type Desk struct {
 	approvalWindow, defaultDuration, maxDuration time.Duration
 	bindCertificates, impersonationCounts        bool
 	violations                                   func(context.Context, operation.Actor, operation.Verb, operation.Reference) ([]operation.Violation, error)
+	receipt                                      func(Proposal, time.Time) (*PlanFacts, error)
 	fate                                         func(context.Context, Use) (bool, error)
 
 	now     func() time.Time
@@ -101,7 +107,7 @@ func NewDesk(o DeskOptions) (*Desk, error) {
 		store: o.Store, keys: o.Keys, rules: o.Rules, authorizer: o.Authorizer, recorder: o.Recorder, people: o.People, kindOf: o.KindOf,
 		audience: o.Audience, approvalWindow: o.ApprovalWindow, defaultDuration: o.DefaultDuration, maxDuration: o.MaxDuration,
 		bindCertificates: o.BindCertificates, impersonationCounts: o.ImpersonationCounts,
-		violations: o.Assess, fate: o.Fate, now: o.Now, log: o.Log, metrics: newMetrics(o.Registerer), entropy: o.Entropy,
+		violations: o.Assess, receipt: o.Receipt, fate: o.Fate, now: o.Now, log: o.Log, metrics: newMetrics(o.Registerer), entropy: o.Entropy,
 	}
 	if d.approvalWindow <= 0 {
 		d.approvalWindow = time.Hour

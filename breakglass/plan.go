@@ -31,20 +31,53 @@ func (s Scope) checkPlanned(i int) error {
 		return fmt.Errorf("%s is not the canonical name of a Terraform plan: expected plan://sha256:DIGEST", operation.Printable(target.Ref))
 	case i > 0 && isPlan:
 		return errors.New("a second plan: a grant is for one")
+	case i > 0 && target != PlanTarget(target.Ref):
+		return fmt.Errorf("%s is not called %s: of what a plan destroys the canonical name counts, name and namespace are as in it, and there is no kind",
+			operation.Printable(target.Ref), operation.Printable(strings.TrimSpace(target.Kind+" "+target.Name)))
 	}
 	return nil
 }
+
+// PlanTarget is what a scope for a Terraform plan calls an object that the plan may
+// destroy: nothing but what its canonical name says. Kind and name beside it would be
+// whatever who asks wrote there. It has no Name if ref is not a canonical name.
+func PlanTarget(ref string) operation.Reference {
+	target := operation.Reference{Ref: ref}
+	scheme, path, ok := strings.Cut(ref, "://")
+	if !ok || scheme == "" {
+		return target
+	}
+	if k8s, ok := operation.ParseKubernetesRef(ref); ok {
+		target.Namespace, target.Name = k8s.Namespace, k8s.Name
+		return target
+	}
+	if scheme == "terraform" { // an address may have a slash in an index
+		state, address, _ := strings.Cut(path, "/")
+		if target.Name = address; address == "" { // the state itself
+			target.Name = state
+		}
+		return target
+	}
+	target.Name = path[strings.LastIndex(path, "/")+1:]
+	return target
+}
+
+// onlyWhole reports whether a scope is for nothing but the plan as a whole.
+func (s Scope) onlyWhole() bool { return s.Whole && len(s.Targets) == 1 && s.Objects == 1 }
 
 // PlanNeeds is what a grant has to cover so that a Terraform plan may be applied: all of
 // it that was refused. One with just a Plan needs nothing lifted.
 type PlanNeeds struct {
 	Plan operation.Reference
-	// Denied counts the refused operations, Verbs are what they do.
+	// Denied counts the refused operations, those that could not be judged among them. Verbs
+	// are what they do.
 	Denied int
 	Verbs  []operation.Verb
 	// Targets are the canonical names of what they do it to, each once and without the
 	// plan itself; MaxTargets at most, which is more than a grant can name.
 	Targets []string
+	// Whole says that the plan as a whole is refused.
+	Whole bool
 	// Approvals is the most that a policy asks for. Never says which policy lets nobody
 	// through, or is empty.
 	Approvals int
@@ -53,7 +86,7 @@ type PlanNeeds struct {
 
 // Add takes one decision on an operation of the plan into account.
 func (n *PlanNeeds) Add(d operation.Decision) {
-	if d.Outcome != operation.OutcomeDeny {
+	if !d.Refused() {
 		return
 	}
 	n.Denied++
@@ -62,7 +95,10 @@ func (n *PlanNeeds) Add(d operation.Decision) {
 			n.Verbs = append(n.Verbs, verb)
 		}
 	}
-	if ref := d.Target.Ref; ref != n.Plan.Ref && len(n.Targets) < MaxTargets && !slices.Contains(n.Targets, ref) {
+	ref := d.Target.Ref
+	if _, whole := operation.ParsePlanRef(ref); whole {
+		n.Whole = true
+	} else if len(n.Targets) < MaxTargets && !slices.Contains(n.Targets, ref) {
 		n.Targets = append(n.Targets, ref)
 	}
 	for _, v := range d.Violations {
@@ -78,7 +114,9 @@ func (n *PlanNeeds) Add(d operation.Decision) {
 
 // CoversPlan returns a *Refusal unless a grant lifts all that was refused of a plan. The
 // plan has to be the very one that the grant names. Where the grant names what the plan
-// may destroy, it may be nothing else; where it does not, no more than so many.
+// may destroy, it may be nothing else; where it does not, no more than so many. What is
+// held against the plan as a whole is lifted where the grant says so, and by one for a
+// single operation and without names that alone.
 //
 // It looks neither at the audience, nor at times, nor at uses: the first two are for whoever
 // verified the token to compare, and the last is for UsePlan.
@@ -103,6 +141,12 @@ func (g Grant) CoversPlan(n PlanNeeds) error {
 			return refuse("it is for %s, not for %s", list(s.Verbs), verb)
 		}
 	}
+	if n.Whole && !s.Whole {
+		return refuse("it is not for the plan as a whole, which a policy refuses, too")
+	}
+	if s.onlyWhole() && len(n.Targets) > 0 {
+		return refuse("it is for what a policy holds against the plan as a whole, and not for %s", operation.Printable(n.Targets[0]))
+	}
 	if len(s.Targets) == 1 {
 		if n.Denied > s.Objects {
 			return refuse("%d operations of the plan are refused, it is for %d", n.Denied, s.Objects)
@@ -121,8 +165,12 @@ func (g Grant) CoversPlan(n PlanNeeds) error {
 // or of an issuer that it trusts. A *Refusal says why it does not open the plan.
 //
 // Whoever brings the token need not be its subject: a pipeline applies what a person got
-// leave for. They are recorded as who used it. decision is the id of what they are about
-// to do: the same again from the same actor, within RepeatWindow, is the same use.
+// leave for. They are recorded as who used it. decision is the id of this one attempt to
+// apply: whoever is about to apply makes one of their own, fresh for each attempt, which
+// may begin with the id of a decision. The same text again from the same actor, within
+// RepeatWindow, is a call whose answer was lost, and no second use. Two attempts that send
+// the same text would both be let through, so what all attempts know, such as the id in a
+// receipt, is not enough.
 func (d *Desk) UsePlan(ctx context.Context, actor operation.Actor, token operation.Secret, plan operation.Reference, decision string) (View, error) {
 	g, err := d.verifyPlan(ctx, actor, token, plan, decision)
 	if err != nil {

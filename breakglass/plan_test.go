@@ -18,7 +18,7 @@ var (
 
 // database is what a plan destroys.
 func database(name string) operation.Reference {
-	return operation.Reference{Ref: operation.GCPRef("sqladmin.googleapis.com", "projects/prod-shop/instances/"+name), Kind: "DatabaseInstance", Name: name}
+	return breakglass.PlanTarget(operation.GCPRef("sqladmin.googleapis.com", "projects/prod-shop/instances/"+name))
 }
 
 // planned is leave for a plan with so many refused operations.
@@ -27,6 +27,19 @@ func planned(objects int, targets ...operation.Reference) breakglass.Scope {
 		Surface: operation.Terraform, Audience: "prod-eu", Verbs: []operation.Verb{operation.Delete, operation.Replace},
 		Targets: append([]operation.Reference{aPlan}, targets...), Objects: objects,
 	}
+}
+
+// whole is leave for what policies hold against the plan as a whole, too.
+func whole(s breakglass.Scope) breakglass.Scope {
+	s.Whole = true
+	return s
+}
+
+// kubernetesScope is leave for no plan.
+func kubernetesScope() breakglass.Scope {
+	s := planned(1)
+	s.Surface, s.Targets = operation.Kubernetes, []operation.Reference{web}
+	return s
 }
 
 // refusal is a decision that refuses something a plan does.
@@ -52,12 +65,13 @@ func TestWhatAPlanNeedsIsAllThatWasRefusedOfIt(t *testing.T) {
 		refusal(operation.Replace, database("orders"), 1),
 		{Surface: operation.Terraform, Verb: operation.Forget, Outcome: operation.OutcomeWarn, Target: database("logs")},
 		both, never,
+		{Surface: operation.Terraform, Verb: operation.Empty, Outcome: operation.OutcomeUndecided, Target: database("lost"), Error: "out of time"},
 	} {
 		needs.Add(d)
 	}
 	want := breakglass.PlanNeeds{
-		Plan: aPlan, Denied: 5, Verbs: []operation.Verb{operation.Delete, operation.Replace, operation.Unprotect},
-		Targets: []string{database("orders").Ref, database("users").Ref}, Approvals: 2, Never: "frozen",
+		Plan: aPlan, Denied: 6, Verbs: []operation.Verb{operation.Delete, operation.Replace, operation.Unprotect, operation.Empty},
+		Targets: []string{database("orders").Ref, database("users").Ref, database("lost").Ref}, Whole: true, Approvals: 2, Never: "frozen",
 	}
 	if diff := cmp.Diff(want, needs); diff != "" {
 		t.Errorf("needs (-want +got):\n%s", diff)
@@ -81,8 +95,7 @@ func TestAGrantCoversThePlanThatItNamesAndNoMoreOfItThanWasApproved(t *testing.T
 	for i := range breakglass.MaxTargets + 5 {
 		many = append(many, refusal(operation.Delete, database(strings.Repeat("x", i+1)), 1))
 	}
-	kubernetes := planned(1)
-	kubernetes.Surface, kubernetes.Targets = operation.Kubernetes, []operation.Reference{web}
+	kubernetes := kubernetesScope()
 
 	for _, tt := range []struct {
 		name  string
@@ -98,7 +111,17 @@ func TestAGrantCoversThePlanThatItNamesAndNoMoreOfItThanWasApproved(t *testing.T
 		},
 		{"what it names", planned(1, orders), needs(refusal(operation.Delete, orders, 1)), passed},
 		{"what it names, for two reasons", planned(1, orders), needs(refusal(operation.Delete, orders, 1), refusal(operation.Replace, orders, 1)), passed},
-		{"the plan as a whole, beside what it names", planned(1, orders), needs(refusal(operation.Delete, aPlan, 1), refusal(operation.Delete, orders, 1)), passed},
+		{"the plan as a whole, beside what it names", whole(planned(2, orders)), needs(refusal(operation.Delete, aPlan, 1), refusal(operation.Delete, orders, 1)), passed},
+		{"the plan as a whole, beside many", whole(planned(14)), needs(refusal(operation.Delete, aPlan, 1), refusal(operation.Delete, orders, 1)), passed},
+		{"the plan as a whole alone", whole(planned(1)), needs(refusal(operation.Delete, aPlan, 1)), passed},
+		{
+			"the plan as a whole, which was not asked for", planned(2, orders), needs(refusal(operation.Delete, aPlan, 1), refusal(operation.Delete, orders, 1)),
+			"ID: it is not for the plan as a whole, which a policy refuses, too",
+		},
+		{
+			"one operation, by leave for the plan as a whole", whole(planned(1)), needs(refusal(operation.Delete, orders, 1)),
+			"ID: it is for what a policy holds against the plan as a whole, and not for gcp://sqladmin.googleapis.com/projects/prod-shop/instances/orders",
+		},
 		{
 			"what it does not name", planned(5, orders), needs(refusal(operation.Delete, users, 1)),
 			"ID: it does not name gcp://sqladmin.googleapis.com/projects/prod-shop/instances/users",
@@ -140,7 +163,17 @@ func TestAScopeForAPlanNamesOnePlanFirst(t *testing.T) {
 			s.Verbs = []operation.Verb{operation.Update}
 			return s
 		}(), ""},
-		{"the plan, and what it destroys on any surface", planned(3, database("orders"), web), ""},
+		{"the plan, and what it destroys on any surface", planned(3, database("orders"), breakglass.PlanTarget(web.Ref), breakglass.PlanTarget("terraform://l-1/aws_instance.a[\"x/y\"]"), breakglass.PlanTarget("aws://arn:aws:rds:eu-west-1:1:db:a")), ""},
+		{"the plan as a whole", whole(planned(1)), ""},
+		{"another object's name", planned(1, operation.Reference{Ref: database("orders").Ref, Name: "scratch-orders"}),
+			"scope.targets[1]: " + database("orders").Ref + " is not called scratch-orders: of what a plan destroys the canonical name counts, name and namespace are as in it, and there is no kind"},
+		{"a kind, which nothing holds to the object", planned(1, operation.Reference{Ref: database("orders").Ref, Kind: "TestFixture", Name: "orders"}),
+			"scope.targets[1]: " + database("orders").Ref + " is not called TestFixture orders: of what a plan destroys the canonical name counts, name and namespace are as in it, and there is no kind"},
+		{"an address under another name", planned(1, operation.Reference{Ref: "terraform://l-1/aws_db_instance.orders", Name: "orders"}),
+			"scope.targets[1]: terraform://l-1/aws_db_instance.orders is not called orders: of what a plan destroys the canonical name counts, name and namespace are as in it, and there is no kind"},
+		{"what is no canonical name", planned(1, operation.Reference{Ref: "orders", Name: "orders"}),
+			"scope.targets[1]: orders is not called orders: of what a plan destroys the canonical name counts, name and namespace are as in it, and there is no kind"},
+		{"a cluster's object as a whole", whole(kubernetesScope()), "scope.whole: only of a Terraform plan"},
 		{"as much as a plan can do", planned(breakglass.MaxPlanned), ""},
 		{"more than that", planned(breakglass.MaxPlanned + 1), "scope.objects: 100001 is not between 1 and 100000"},
 		{"no plan", breakglass.Scope{Surface: operation.Terraform, Audience: "prod-eu", Verbs: []operation.Verb{operation.Delete}, Targets: []operation.Reference{web}, Objects: 1},

@@ -22,6 +22,9 @@ type Proposal struct {
 	Decision  string        `json:"decision,omitempty"`
 	// Approvals is how many have to approve at least; zero for as many as policies ask.
 	Approvals int `json:"approvals,omitzero"`
+	// Receipt is that of the Terraform plan that is asked for, in JSON, or empty. It is
+	// compared with the rest, and not kept.
+	Receipt []byte `json:"-"`
 }
 
 // handleAttempts is how often another handle is tried when one is taken already.
@@ -46,6 +49,9 @@ func (d *Desk) Request(ctx context.Context, actor operation.Actor, p Proposal) (
 			continue
 		}
 		if err := d.CheckRequest(ctx, r); err != nil {
+			return View{}, d.refused(ctx, actor, r, err)
+		}
+		if err := d.checkReceipt(p, &r); err != nil {
 			return View{}, d.refused(ctx, actor, r, err)
 		}
 		err = d.store.CreateRequest(ctx, r)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -37,7 +38,30 @@ func Load(path string) (Configuration, error) {
 	return Parse(path, data)
 }
 
-// Parse is Load for data that has been read; name is what errors call it.
+// inFolder makes paths of what is judged by count from the configuration's folder, and not
+// from where somebody stands: for a Terraform plan that is often the repository that is
+// judged, and what is in it must not say by which policies and rules, nor whose tokens and
+// receipts are believed.
+func (c *Configuration) inFolder(folder string) {
+	paths := []*string{&c.Terraform.Receipts.Key}
+	lists := [][]string{c.Terraform.Rules, c.Terraform.Receipts.PublicKeys, c.Policies.Directories, c.BreakGlass.Policies.Directories}
+	for _, list := range lists {
+		for i := range list {
+			paths = append(paths, &list[i])
+		}
+	}
+	for i := range c.BreakGlass.Trust {
+		paths = append(paths, &c.BreakGlass.Trust[i].File)
+	}
+	for _, path := range paths {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(folder, *path)
+		}
+	}
+}
+
+// Parse is Load for data that has been read; name is what errors call it, and its folder
+// is where relative paths count from.
 func Parse(name string, data []byte) (Configuration, error) {
 	if len(data) > maxSize {
 		return Configuration{}, fmt.Errorf("%s: larger than %d KiB", name, maxSize>>10)
@@ -72,6 +96,7 @@ func Parse(name string, data []byte) (Configuration, error) {
 	} else {
 		c.refuseZeros(&found)
 		c.complete()
+		c.inFolder(filepath.Dir(name))
 		c.validate(&found)
 	}
 	if err := found.err(); err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -46,7 +47,20 @@ type TerraformReceipt struct {
 	PublicKeys []string `yaml:"publicKeys"`
 	// Lifetime is how long after the check a plan may be applied.
 	Lifetime time.Duration `yaml:"lifetime"`
+	// Require is what a receipt has to pin: none is written, and none is good, that does
+	// not.
+	Require []string `yaml:"require"`
 }
+
+// What a receipt may have to pin.
+const (
+	// RequireState is the state that the plan was made of.
+	RequireState = "state"
+	// RequireGit is the commit, and the head of the base branch.
+	RequireGit = "git"
+	// RequireFile is the plan file, and not its JSON alone.
+	RequireFile = "file"
+)
 
 const (
 	// defaultMaxDestroys is what kubernetes.massChange allows too.
@@ -97,6 +111,15 @@ func (t Terraform) validate(p *problems) {
 	for i, name := range t.Appliers {
 		if name == "" {
 			p.add(fmt.Sprintf("terraform.appliers[%d]", i), "empty")
+		}
+	}
+	for i, what := range t.Receipts.Require {
+		field := fmt.Sprintf("terraform.receipts.require[%d]", i)
+		switch {
+		case what != RequireState && what != RequireGit && what != RequireFile:
+			p.add(field, "%q is none of %s, %s and %s", what, RequireState, RequireGit, RequireFile)
+		case slices.Contains(t.Receipts.Require[:i], what):
+			p.add(field, "%s is there twice", what)
 		}
 	}
 	if l := t.Receipts.Lifetime; l < minReceiptLifetime || l > maxReceiptLifetime {

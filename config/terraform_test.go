@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,36 @@ func TestAWorkspaceIsProductionByAPartOfItsName(t *testing.T) {
 	want := map[string]bool{
 		"prod": true, "PROD": true, "shop-prod": true, "prod.eu": true, "live_2": true, "production": true,
 		"default": false, "preprod": false, "product": false, "deliver": false, "staging": false,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestPathsOfWhatPlansAreJudgedByCountFromTheConfiguration(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "mollyguard.yaml")
+	text := header + `breakGlass: {trust: [{issuer: a, file: a.json}, {issuer: b, url: "https://b.example.com/keys"}]}
+terraform: {rules: [own.yaml, /etc/rules.yaml], receipts: {key: key.pem, publicKeys: [keys/public.pem]}}
+policies: {directories: [own]}
+`
+	if err := os.Mkdir(filepath.Join(folder, "own"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "own", "own.rego"), []byte("package mollyguard\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := append([]string{c.BreakGlass.Trust[0].File, c.BreakGlass.Trust[1].File, c.Terraform.Receipts.Key, c.Policies.Directories[0]}, append(c.Terraform.Rules, c.Terraform.Receipts.PublicKeys...)...)
+	want := []string{
+		filepath.Join(folder, "a.json"), "", filepath.Join(folder, "key.pem"), filepath.Join(folder, "own"),
+		filepath.Join(folder, "own.yaml"), "/etc/rules.yaml", filepath.Join(folder, "keys/public.pem"),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

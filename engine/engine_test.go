@@ -298,7 +298,7 @@ _whole(x) := x
 		`"plan":{"destroys":0,"managed":0,"max_destroys":0,"max_share":0,"share":0,"unsafe":[],"workspace":""},` +
 		`"production":{"because":[],"is":false,"target":false},"recent":{"count":21,"limit":20,"namespaces":3,"seconds":600},"source":{"link":"","log":"","uid":""},"surface":"kubernetes",` +
 		`"target":{"address":"","ancestors":[],"annotations":{},"cluster":"","container":false,"controlled":true,"created":false,"ended":true,"group":"","kind":"","labels":{"a":"b"},"location":"","name":"whole","namespace":"",` +
-		`"namespace_labels":{},"own":false,"passes":"","project":"","project_labels":{},"ref":"","resource":"","tags":{},"uid":"","widens":""},` +
+		`"namespace_labels":{},"own":false,"passes":"","previous_address":"","project":"","project_labels":{},"ref":"","resource":"","tags":{},"uid":"","widens":""},` +
 		`"time":"2026-11-21T03:12:47Z","unknown":[],"verb":"update",` +
 		`"volumes":[{"claim":"shop/db","name":"pv-1","production":true,"reclaim_policy":"Delete","snapshot":"s","snapshot_time":"2026-11-20T18:00:00Z","snapshots_unknown":false},` +
 		`{"claim":"shop/cache","name":"","production":false,"reclaim_policy":"","snapshot":"","snapshot_time":"0001-01-01T00:00:00Z","snapshots_unknown":false}]}`

@@ -11,14 +11,12 @@ package guard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mollyguard/mollyguard/breakglass"
@@ -26,8 +24,8 @@ import (
 )
 
 // Evaluator says what the policies hold against an operation. The violations
-// carry no Enforcement, and are the caller's to change. An error means that the policies could not be asked. It
-// is called concurrently.
+// carry no Enforcement, and are the caller's to change. An error means that the policies
+// could not be asked. It is called concurrently.
 type Evaluator interface {
 	Evaluate(ctx context.Context, op *operation.Operation, grant *operation.Grant) ([]operation.Violation, error)
 }
@@ -269,34 +267,4 @@ func (g *Guard) decisionOn(op *operation.Operation, violations []operation.Viola
 		}
 	}
 	return decision
-}
-
-// record keeps the decision. What destroys nothing, what is not production and
-// what the cluster's own controllers do may go on without a record: refusing it
-// would turn a full disk into an outage.
-func (g *Guard) record(ctx context.Context, decision operation.Decision) operation.Decision {
-	err := g.recorder.Record(ctx, decision)
-	if err == nil {
-		return decision
-	}
-	g.metrics.unrecorded.Inc()
-	g.log.Error("decision not recorded", "error", err, "decision", decision.ID, "outcome", decision.Outcome)
-	mayGoOn := !decision.Production.Is || decision.Verb == operation.Update ||
-		decision.Actor.Kind == operation.Controller || g.dryRunEnforcement
-	if !decision.Refused() && !mayGoOn {
-		decision.Outcome, decision.Error = operation.OutcomeUndecided, fmt.Sprintf("record the decision: %v", err)
-	}
-	return decision
-}
-
-// newID returns a ULID (https://github.com/ulid/spec). A source of entropy that
-// fails leaves the time alone, which still tells decisions apart for a person.
-func (g *Guard) newID(at time.Time) string {
-	g.entropyLock.Lock()
-	defer g.entropyLock.Unlock()
-	id, err := ulid.New(ulid.Timestamp(at), g.entropy)
-	if err != nil {
-		g.log.Error("no entropy for a decision id", "error", err)
-	}
-	return id.String()
 }

@@ -30,8 +30,8 @@ type ProductionRules struct {
 	// folders/NUMBER, organizations/NUMBER. Selectors hold for resource manager tags
 	// and for labels of the project too.
 	Projects, Ancestors []string
-	// Addresses are patterns for whole addresses of Terraform resources, such as
-	// module\.prod\..*, Workspaces for names of Terraform workspaces.
+	// Addresses are patterns for whole addresses of Terraform resources, before or after
+	// a move, such as module\.prod\..*, Workspaces for names of Terraform workspaces.
 	Addresses, Workspaces []string
 	// Never says of which cloud projects nothing is production only because its labels
 	// are not known.
@@ -202,8 +202,10 @@ func (p *production) cloud(target operation.Target) []string {
 // terraform says why a target is production by where Terraform has it.
 func (p *production) terraform(op *operation.Operation) []string {
 	var because []string
-	if address := op.Target.Address; address != "" && p.addresses.match(address) {
-		because = append(because, fmt.Sprintf("address %s is production by name", address))
+	for _, address := range []string{op.Target.Address, op.Target.PreviousAddress} {
+		if address != "" && p.addresses.match(address) {
+			because = append(because, fmt.Sprintf("address %s is production by name", address))
+		}
 	}
 	if workspace := op.Plan.Workspace; workspace != "" && p.workspaces.match(workspace) {
 		because = append(because, fmt.Sprintf("workspace %s is production by name", workspace))

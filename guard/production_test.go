@@ -113,6 +113,13 @@ func TestProductionIsJudgedByEveryRuleAndSaysBecauseOfWhat(t *testing.T) {
 			"an address that only contains it", guard.ProductionRules{Addresses: []string{`module\.prod\..*`}},
 			planned(func(op *operation.Operation) { op.Target.Address = "module.x.module.prod.helm_release.web" }), nil,
 		},
+		{
+			"what a plan moves away from such an address", guard.ProductionRules{Addresses: []string{`module\.prod\..*`}},
+			planned(func(op *operation.Operation) {
+				op.Target.Address, op.Target.PreviousAddress = "module.old.helm_release.web", "module.prod.helm_release.web"
+			}),
+			[]string{"address module.prod.helm_release.web is production by name"},
+		},
 		{"what has no address", guard.ProductionRules{Addresses: []string{".*"}}, deleteWeb(), nil},
 		{
 			"a Terraform workspace by its name", guard.ProductionRules{Workspaces: []string{"prod|live"}},

@@ -211,6 +211,7 @@ type Target struct {
 	Ended           bool              `json:"ended" desc:"true for a Job or a pod that has ended for good, and a ReplicaSet at zero that a controller owns: nothing of it runs any more"`
 	Passes          string            `json:"passes" desc:"whose steps mollyguard lets through and the operation would give somebody the use of: the name of the exemption, else empty"`
 	Address         string            `json:"address" desc:"address in the Terraform configuration, such as module.db.google_sql_database_instance.main; empty on other surfaces"`
+	PreviousAddress string            `json:"previous_address" desc:"where the Terraform state has the target, if the plan moves it to address; else empty"`
 	Container       bool              `json:"container" desc:"true if others live in it and go with it whether or not they are known: a cluster, project, network, database, bucket or key ring; told for Terraform only"`
 	Created         bool              `json:"created" desc:"true if the target is not there yet: the operation makes it, without its protection"`
 	Widens          string            `json:"widens" desc:"who applies the Terraform plan and would be given more rights by the operation, else empty"`
@@ -237,41 +238,7 @@ type Plan struct {
 	MaxDestroys int    `json:"max_destroys" desc:"how many a plan may destroy without being asked about; 0 means any number"`
 	MaxShare    int    `json:"max_share" desc:"how much of the state, in percent, a plan may destroy without being asked about; 0 means any share"`
 	// Unsafe is what is wrong with how it was made, or with what is done to the state.
-	Unsafe []Hazard `json:"unsafe" desc:"what makes the plan show less than there is, or is done to the state without its safeguards: target, incomplete, no-refresh, state-edit, no-lock, force-unlock, state-push, force-push, unchecked"`
-}
-
-// Hazard is a way to plan, or to work on a Terraform state, that leaves out a safeguard.
-type Hazard string
-
-// The hazards.
-const (
-	// Targeted: only some resources were planned (-target, -exclude).
-	Targeted Hazard = "target"
-	// Incomplete: Terraform left changes for a later plan.
-	Incomplete Hazard = "incomplete"
-	// NoRefresh: what is really there was not looked at (-refresh=false).
-	NoRefresh Hazard = "no-refresh"
-	// StateEdit: the state is edited, resource by resource (state mv, state
-	// replace-provider, import, taint).
-	StateEdit Hazard = "state-edit"
-	// NoLock: the state is not locked (-lock=false).
-	NoLock Hazard = "no-lock"
-	// ForceUnlock: somebody else's lock is taken away (force-unlock).
-	ForceUnlock Hazard = "force-unlock"
-	// StatePush: the whole state is overwritten (state push).
-	StatePush Hazard = "state-push"
-	// ForcePush: the same, whatever lineage and serial say (state push -force).
-	ForcePush Hazard = "force-push"
-	// Unchecked: something is applied of which no plan was checked.
-	Unchecked Hazard = "unchecked"
-)
-
-// Values lists every Hazard.
-func (Hazard) Values() []string {
-	return []string{
-		string(Targeted), string(Incomplete), string(NoRefresh), string(StateEdit), string(NoLock), string(ForceUnlock),
-		string(StatePush), string(ForcePush), string(Unchecked),
-	}
+	Unsafe []Hazard `json:"unsafe" desc:"what makes the plan show less than there is, or is done to the state without its safeguards: target, incomplete, no-refresh, state-edit, provisioners, no-lock, force-unlock, state-push, force-push, unchecked"`
 }
 
 // Source identifies the message that an operation was read from.

@@ -47,6 +47,9 @@ const planScheme = "plan://sha256:"
 // PlanKind is the kind of a reference to a Terraform plan.
 const PlanKind = "TerraformPlan"
 
+// StateKind is the kind of a reference to a Terraform state as a whole.
+const StateKind = "TerraformState"
+
 // PlanReference names a Terraform plan by the SHA-256 digest of its text, 64 hexadecimal
 // digits: of the plan file if there is one, else of its JSON. Another plan, however like
 // it, has another name.

@@ -108,7 +108,8 @@ type firstPass struct {
 	doc *Document
 	// seen are the names at the top level that have a value.
 	seen map[string]bool
-	// plain are the keys of provider configurations that are the provider's plain name.
+	// plain are the keys of provider configurations that are the provider's plain name,
+	// and its only ones.
 	plain map[string]bool
 }
 
@@ -129,6 +130,7 @@ func (p *firstPass) read() error {
 	if err := checkPlan(p.seen, head); err != nil {
 		return err
 	}
+	head.CompleteAssumed = !p.seen["complete"]
 	// The configuration's resources may have come before its providers.
 	maps.DeleteFunc(head.ProviderOf, func(_, key string) bool { return p.plain[key] })
 	return p.end()
@@ -201,6 +203,9 @@ func (p *firstPass) count(kind int) error {
 			head.Changes++
 			if c.Destroys() && c.Deposed == "" {
 				head.Destroys++
+			}
+			if c.runsExternal() {
+				head.Externals++
 			}
 		case Deferred:
 			head.Deferred++

@@ -162,20 +162,12 @@ func (r *changeReader) resource() (bool, error) {
 	c := &r.change
 	return r.object(func(name []byte) error {
 		switch string(name) {
-		case "address":
-			return r.text(&c.Address)
 		case "previous_address":
 			return r.text(&c.PreviousAddress)
 		case "module_address":
 			return r.word(&c.Module)
 		case "mode":
 			return r.word((*string)(&c.Mode))
-		case "type":
-			return r.word(&c.Type)
-		case "name":
-			return r.word(&c.Name)
-		case "provider_name":
-			return r.word(&c.Provider)
 		case "deposed":
 			return r.text(&c.Deposed)
 		case "action_reason":
@@ -184,8 +176,24 @@ func (r *changeReader) resource() (bool, error) {
 			_, err := r.object(r.changed)
 			return err
 		}
-		return r.skip()
+		return r.named(name)
 	})
+}
+
+// named reads a member that says what an entry of either kind is about, and skips others.
+func (r *changeReader) named(name []byte) error {
+	c := &r.change
+	switch string(name) {
+	case "address":
+		return r.text(&c.Address)
+	case "type":
+		return r.word(&c.Type)
+	case "name":
+		return r.word(&c.Name)
+	case "provider_name":
+		return r.word(&c.Provider)
+	}
+	return r.skip()
 }
 
 // changed reads one member of an entry's change.
@@ -268,14 +276,6 @@ func (r *changeReader) invocation() (bool, error) {
 	c.Actions = tfjson.Actions{Invoke}
 	return r.object(func(name []byte) error {
 		switch string(name) {
-		case "address":
-			return r.text(&c.Address)
-		case "type":
-			return r.word(&c.Type)
-		case "name":
-			return r.word(&c.Name)
-		case "provider_name":
-			return r.word(&c.Provider)
 		case "config_values":
 			return r.want(&c.After)
 		case "config_unknown":
@@ -294,6 +294,6 @@ func (r *changeReader) invocation() (bool, error) {
 			})
 			return err
 		}
-		return r.skip()
+		return r.named(name)
 	})
 }

@@ -57,7 +57,7 @@ func (p *firstPass) configuration() error {
 		case "provider_config":
 			return p.providers()
 		case "root_module":
-			head.ProviderOf = map[string]string{}
+			head.ProviderOf, head.Provisioned = map[string]string{}, map[string]bool{}
 			return p.configured("")
 		}
 		return p.skipLong()
@@ -70,7 +70,7 @@ const maxProviders = 10000
 
 func (p *firstPass) providers() error {
 	head := &p.doc.head
-	head.Providers = map[string]map[string]string{}
+	head.Providers, head.Configurations = map[string]map[string]string{}, map[string][]string{}
 	_, err := p.object(func(name []byte) error {
 		if len(head.Providers) == maxProviders {
 			return badPlan("", "the plan has more than %d provider configurations", maxProviders)
@@ -92,9 +92,18 @@ func (p *firstPass) providers() error {
 			gather(constants, provider.Expressions)
 			head.Providers[key] = constants
 			p.plain[key] = path.Base(provider.FullName) == key
+			if source := provider.FullName; source != "" {
+				head.Configurations[source] = append(head.Configurations[source], key)
+			}
 			return nil
 		})
 	})
+	for _, keys := range head.Configurations {
+		slices.Sort(keys)
+		for _, key := range keys {
+			p.plain[key] = p.plain[key] && len(keys) == 1
+		}
+	}
 	return err
 }
 
@@ -198,8 +207,14 @@ func (p *firstPass) configured(prefix string) error {
 
 func (p *firstPass) configuredResource(prefix string) error {
 	var address, key string
+	provisioned := false
 	_, err := p.object(func(name []byte) error {
 		switch string(name) {
+		case "provisioners":
+			return p.list(func(int) error {
+				provisioned = true
+				return p.skip()
+			})
 		case "address":
 			return p.text(&address)
 		case "provider_config_key":
@@ -207,9 +222,14 @@ func (p *firstPass) configuredResource(prefix string) error {
 		}
 		return p.skip()
 	})
-	if err != nil || address == "" || key == "" || p.plain[key] {
+	if err != nil || address == "" {
 		return err
 	}
-	p.doc.head.ProviderOf[prefix+address] = key
+	if provisioned {
+		p.doc.head.Provisioned[prefix+address] = true
+	}
+	if key != "" && !p.plain[key] {
+		p.doc.head.ProviderOf[prefix+address] = key
+	}
 	return nil
 }

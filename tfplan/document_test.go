@@ -27,14 +27,15 @@ const builtin = "terraform.io/builtin/terraform"
 func TestHeadSaysWhatRealPlansAre(t *testing.T) {
 	variables := digestOf(`{"secret":"not so secret","size":2}`)
 	providers := map[string]map[string]string{"terraform": {}}
+	left := map[string]bool{"terraform_data.left": true}
 	for name, want := range map[string]Head{
 		"create":     {Complete: true, Changes: 8, Variables: variables, Providers: providers},
 		"nothing":    {Complete: true, Managed: 8, Changes: 8, Variables: variables, Providers: providers},
 		"destroy":    {Complete: true, Managed: 8, Changes: 8, Destroys: 8, Variables: variables, Providers: providers},
 		"target":     {Managed: 8, Changes: 1, Destroys: 1, Variables: variables, Providers: providers},
 		"everything": {Complete: true, Managed: 9, Changes: 10, Destroys: 4, Providers: providers, Variables: digestOf(`{"secret":"changed \"quoted\" value","size":"1"}`)},
-		"deposed":    {Complete: true, Managed: 1, Changes: 2, Destroys: 1, Variables: digestOf(`{}`), Providers: providers},
-		"errored":    {Errored: true, Managed: 1, Changes: 2, Destroys: 1, Variables: digestOf(`{}`), Providers: providers},
+		"deposed":    {Complete: true, Managed: 1, Changes: 2, Destroys: 1, Variables: digestOf(`{}`), Providers: providers, Provisioned: left},
+		"errored":    {Errored: true, Managed: 1, Changes: 2, Destroys: 1, Variables: digestOf(`{}`), Providers: providers, Provisioned: left},
 		"empty":      {Complete: true, Variables: digestOf(`{}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,6 +46,12 @@ func TestHeadSaysWhatRealPlansAre(t *testing.T) {
 			}
 			want.FormatVersion, want.TerraformVersion = "1.2", "1.11.4"
 			want.ProviderOf = map[string]string{}
+			if want.Providers != nil {
+				want.Configurations = map[string][]string{builtin: {"terraform"}}
+			}
+			if want.Provisioned == nil {
+				want.Provisioned = map[string]bool{}
+			}
 			if diff := cmp.Diff(want, d.Head()); diff != "" {
 				t.Error(diff)
 			}

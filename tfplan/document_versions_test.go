@@ -123,7 +123,14 @@ func TestWhatOtherVersionsWriteIsReadToo(t *testing.T) {
 			"aws":           {"allowed_account_ids": "1,2", "role_arn": "arn:aws:iam::1:role/x"},
 			"module.m:helm": {"config_context": "prod"}, "kubernetes": {"host": "https://1.2.3.4"},
 		},
-		ProviderOf: map[string]string{"google_x.b": "google.eu", "google_x.c": "local", "module.m.helm_release.r": "module.m:helm"},
+		Configurations: map[string][]string{
+			"registry.terraform.io/hashicorp/google": {"google", "google.eu", "local"}, "registry.terraform.io/hashicorp/aws": {"aws"},
+			"registry.terraform.io/hashicorp/helm": {"module.m:helm"}, "registry.terraform.io/hashicorp/kubernetes": {"kubernetes"},
+		},
+		ProviderOf: map[string]string{
+			"google_x.a": "google", "google_x.b": "google.eu", "google_x.c": "local", "module.m.helm_release.r": "module.m:helm",
+		},
+		Provisioned: map[string]bool{},
 	}, d.Head()); diff != "" {
 		t.Error(diff)
 	}
@@ -138,7 +145,7 @@ func TestAPlanOfTerraformOneZeroIsReadThoughItsFormatSaysZeroTwo(t *testing.T) {
 	if err != nil {
 		t.Fatal(said(err))
 	}
-	if diff := cmp.Diff(Head{FormatVersion: "0.2", TerraformVersion: "1.0.11", Complete: true, Variables: emptyVariables}, d.Head()); diff != "" {
+	if diff := cmp.Diff(Head{FormatVersion: "0.2", TerraformVersion: "1.0.11", Complete: true, CompleteAssumed: true, Variables: emptyVariables}, d.Head()); diff != "" {
 		t.Error(diff)
 	}
 }

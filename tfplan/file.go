@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"strings"
@@ -185,7 +184,7 @@ func (u *unpacking) state(entry *zip.File) error {
 }
 
 func (u *unpacking) digest(entry *zip.File, most int64) (string, error) {
-	var sum hash.Hash = sha256.New()
+	sum := sha256.New()
 	err := u.read(entry, most, func(r io.Reader) error {
 		_, err := io.Copy(sum, r)
 		return err

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // weakening is a field that a rule holds for.
@@ -19,31 +21,55 @@ type weakening struct {
 
 // disarms returns where a rule holds.
 func (r *reading) disarms(d *disarm, created bool) []weakening {
-	if slices.Contains(d.at, "*") && (d.when == Becomes || d.when == Leaves) {
-		return r.disarmsAny(d)
-	}
 	var list []weakening
-	seen := map[string]bool{}
-	for _, root := range []any{r.before, r.after} {
-		for _, f := range d.at.all(root) {
-			key := f.at.String()
-			if seen[key] {
-				continue
-			}
-			seen[key] = true
-			before, after := f.at.first(r.before), f.at.first(r.after)
-			maybe := r.later(d, f.at)
-			if d.holds(before, after, maybe, created) {
-				list = append(list, weakening{f.at, r.how(f.at, before, after, maybe), maybe})
-			}
+	all, more := d.at.pairs(r.before, r.after)
+	all = append(all, r.yetUnknown(d, all)...)
+	for _, p := range all {
+		if d.where != nil && !d.where.holds(d.at, p, r) {
+			continue
+		}
+		maybe := r.later(d, p.is)
+		if p.gone && d.verb == operation.Empty && !maybe {
+			continue // a rule that is gone deletes nothing
+		}
+		if d.holds(p.before, p.after, maybe, created) {
+			list = append(list, weakening{r.toldAt(d, p), r.how(p, maybe), maybe})
 		}
 	}
+	if star := slices.Index(d.at, "*"); more && !same(d.at[:star].first(r.before), d.at[:star].first(r.after)) {
+		list = append(list, weakening{d.at, "there is more than is read", true})
+	}
 	// What is only known after apply may be left out of what is after.
-	if len(list) == 0 && len(seen) == 0 && !slices.Contains(d.at, "*") &&
-		r.later(d, d.at) && d.holds(nil, nil, true, created) {
-		list = append(list, weakening{d.at, r.how(d.at, nil, nil, true), true})
+	if len(all) == 0 && d.where == nil && r.later(d, d.at) && d.holds(nil, nil, true, created) {
+		list = append(list, weakening{d.at, r.how(pair{was: d.at, is: d.at}, true), true})
 	}
 	return list
+}
+
+// yetUnknown are elements that are new, whose value is only known after apply and thus not
+// there at all.
+func (r *reading) yetUnknown(d *disarm, all []pair) (list []pair) {
+	if !slices.Contains(d.at, "*") {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, p := range all {
+		seen[p.is.String()] = true
+	}
+	for _, f := range d.at.all(r.unknown) {
+		if f.value == true && !seen[f.at.String()] {
+			list = append(list, pair{was: f.at, is: f.at, hasPlace: true})
+		}
+	}
+	return list
+}
+
+// toldAt is what people find the field by: with "*" for keys of what is sensitive.
+func (r *reading) toldAt(d *disarm, p pair) route {
+	if p.hadPlace && marked(r.beforeSensitive, p.was) || p.hasPlace && marked(r.afterSensitive, p.is) {
+		return d.at
+	}
+	return p.at()
 }
 
 // later reports whether a value is only known after apply. That something in a block is
@@ -55,38 +81,12 @@ func (r *reading) later(d *disarm, at route) bool {
 	return markedAbove(r.unknown, at)
 }
 
-func (r *reading) how(at route, before, after any, maybe bool) string {
-	from, to := describe(before, r.beforeSensitive, at), describe(after, r.afterSensitive, at)
+func (r *reading) how(p pair, maybe bool) string {
+	from, to := describe(p.before, r.beforeSensitive, p.was), describe(p.after, r.afterSensitive, p.is)
 	if maybe {
 		to = "known after apply"
 	}
 	return from + " → " + to
-}
-
-// disarmsAny is for the elements of lists, which may change places: it counts.
-func (r *reading) disarmsAny(d *disarm) []weakening {
-	count := func(root any) (n int) {
-		for _, f := range d.at.all(root) {
-			if d.hasValue(f.value) {
-				n++
-			}
-		}
-		return n
-	}
-	before, after := count(r.before), count(r.after)
-	maybe := false
-	for _, f := range d.at.all(r.unknown) {
-		maybe = maybe || f.value == true
-	}
-	words := func(n int) string { return strconv.Itoa(n) + " × " + strings.Join(d.values, ", ") }
-	how := words(before) + " → " + words(after)
-	switch {
-	case d.when == Becomes && after > before, d.when == Leaves && before > 0 && after == 0 && !maybe:
-		return []weakening{{d.at, how, false}}
-	case maybe && (d.when == Becomes || before > 0):
-		return []weakening{{d.at, words(before) + " → known after apply", true}}
-	}
-	return nil
 }
 
 func (d *disarm) hasValue(value any) bool {
@@ -129,7 +129,9 @@ func (d *disarm) holds(before, after any, maybe, created bool) bool {
 	case Set:
 		return nothing(before) && (maybe && !created || !nothing(after))
 	case Shrunk:
-		return !nothing(before) && (maybe || shrunk(before, after))
+		return !nothing(before) && (maybe || shrunk(before, after, d.by))
+	case Fewer:
+		return !nothing(before) && (maybe || length(after) < length(before))
 	case Changed:
 		return !nothing(before) && (maybe || !same(before, after))
 	case Becomes:
@@ -169,20 +171,27 @@ func amount(value any) (float64, bool) {
 	return d.Seconds(), err == nil
 }
 
-// shrunk reports whether something that was in a list or object before is not after. A
-// change of an element in place is none as long as their number stays.
-func shrunk(before, after any) bool {
+// shrunk reports whether something that was in a list or object before is not after, in
+// any place of it. An element that has what by names is the same as long as that is.
+func shrunk(before, after any, by place) bool {
 	switch b := before.(type) {
 	case []any:
 		a, _ := after.([]any)
-		if len(a) < len(b) {
+		if len(a) < len(b) || len(b) > maxElements || len(a) > maxElements {
 			return true
 		}
-		// Of texts each counts.
-		return slices.ContainsFunc(b, func(item any) bool {
-			_, ok := plain(item)
-			return ok && !slices.Contains(texts(a), textOf(item))
-		})
+		left := map[string]int{}
+		for _, item := range a {
+			left[elementName(item, by)]++
+		}
+		for _, item := range b {
+			name := elementName(item, by)
+			if left[name] == 0 {
+				return true
+			}
+			left[name]--
+		}
+		return false
 	case map[string]any:
 		a, _ := after.(map[string]any)
 		for key := range b {
@@ -193,6 +202,23 @@ func shrunk(before, after any) bool {
 		return false
 	}
 	return nothing(after)
+}
+
+func elementName(item any, by place) string {
+	if text, _ := by.text(item, nil); text != "" {
+		return "=" + text
+	}
+	return written(item)
+}
+
+func length(value any) int {
+	switch v := value.(type) {
+	case []any:
+		return len(v)
+	case map[string]any:
+		return len(v)
+	}
+	return 0
 }
 
 func textOf(item any) string {

@@ -52,7 +52,11 @@ func TestWhatDisarms(t *testing.T) {
 		"shrunk":                             {Shrunk, "x", nil, `["a","b"]`, `["b"]`, "", "2 entries → 1 entries"},
 		"others of the same number":          {Shrunk, "x", nil, `["a"]`, `["b"]`, "", "1 entries → 1 entries"},
 		"grown":                              {Shrunk, "x", nil, `["a"]`, `["b","a"]`, "", none},
-		"a block changed in place":           {Shrunk, "x", nil, `[{"a":1}]`, `[{"a":2}]`, "", none},
+		"a block changed in place":           {Shrunk, "x", nil, `[{"a":1}]`, `[{"a":2}]`, "", "1 entries → 1 entries"},
+		"blocks in another order":            {Shrunk, "x", nil, `[{"a":1},{"a":2}]`, `[{"a":2},{"a":1}]`, "", none},
+		"one of two that are the same":       {Shrunk, "x", nil, `["a","a","b"]`, `["a","b","b"]`, "", "3 entries → 3 entries"},
+		"fewer":                              {Fewer, "x", nil, `["a","b"]`, `["c"]`, "", "2 entries → 1 entries"},
+		"others, but as many":                {Fewer, "x", nil, `["a"]`, `["b"]`, "", none},
 		"an object that loses a key":         {Shrunk, "x", nil, `{"a":1,"b":2}`, `{"a":1}`, "", "2 entries → 1 entries"},
 		"changed":                            {Changed, "x", nil, `"a"`, `"b"`, "", "a → b"},
 		"changed deep inside":                {Changed, "x", nil, `[{"a":[1]}]`, `[{"a":[2]}]`, "", "1 entries → 1 entries"},
@@ -64,10 +68,13 @@ func TestWhatDisarms(t *testing.T) {
 		"becomes, known after apply":         {Becomes, "x", []string{"DELETE"}, `"KEEP"`, ``, `true`, "KEEP → known after apply"},
 		"leaves":                             {Leaves, "x", []string{"KEEP"}, `"KEEP"`, `""`, "", "KEEP → nothing"},
 		"was not there":                      {Leaves, "x", []string{"KEEP"}, `"A"`, `"B"`, "", none},
-		"one more of many":                   {Becomes, "x.*.a", []string{"D"}, `[{"a":"D"}]`, `[{"a":"E"},{"a":"D"},{"a":"D"}]`, "", "1 × D → 2 × D"},
+		"one more of many":                   {Becomes, "x.*.a", []string{"D"}, `[{"a":"D"}]`, `[{"a":"E"},{"a":"D"},{"a":"D"}]`, "", "nothing → D"},
 		"the same in another order":          {Becomes, "x.*.a", []string{"D"}, `[{"a":"D"},{"a":"E"}]`, `[{"a":"E"},{"a":"D"}]`, "", none},
-		"none left of many":                  {Leaves, "x.*.a", []string{"K"}, `[{"a":"K"}]`, `[{"a":"E"}]`, "", "1 × K → 0 × K"},
-		"one of many, known later":           {Becomes, "x.*.a", []string{"D"}, `[]`, `[{}]`, `[{"a":true}]`, "0 × D → known after apply"},
+		"none left of many":                  {Leaves, "x.*.a", []string{"K"}, `[{"a":"K"}]`, `[{"a":"E"}]`, "", "K → E"},
+		"one of many, known later":           {Becomes, "x.*.a", []string{"D"}, `[]`, `[{}]`, `[{"a":true}]`, "nothing → known after apply"},
+		"one that goes":                      {Leaves, "x.*.a", []string{"K"}, `[{"a":"K","name":"k"},{"a":"K","name":"l"}]`, `[{"a":"K","name":"l"}]`, "", "K → nothing"},
+		"two that swap what they are":        {Becomes, "x.*.a", []string{"D"}, `[{"a":"D","name":"k"},{"a":"E","name":"l"}]`, `[{"a":"E","name":"k"},{"a":"D","name":"l"}]`, "", "E → D"},
+		"all of them known later":            {Becomes, "x.*.a", []string{"D"}, ``, ``, "true", "nothing → known after apply"},
 		"an element of many":                 {Less, "x.*.a", nil, `[{"a":7},{"a":9}]`, `[{"a":7},{"a":1}]`, "", "9 → 1"},
 		"a block that is an object now":      {Off, "x.0.a", nil, `{"a":true}`, `{"a":false}`, "", "true → false"},
 	} {
@@ -98,7 +105,10 @@ func TestWhatDisarms(t *testing.T) {
 			}
 			want := c.want
 			if want != none {
-				at := map[string]string{"an element of many": "x.1.a"}[name]
+				at := map[string]string{
+					"an element of many": "x.1.a", "one more of many": "x.2.a", "none left of many": "x.0.a",
+					"one of many, known later": "x.0.a", "one that goes": "x.0.a", "two that swap what they are": "x.1.a",
+				}[name]
 				if at == "" {
 					at = c.field
 				}

@@ -100,7 +100,7 @@ func (r *reading) unmarked() {
 	after := r.m.labeler(r.family, r.rule, subject{r.after, r.afterSensitive, r.unknown})
 	switch {
 	case marked(after.labels):
-	case len(after.unknown) > 0:
+	case len(after.unknown) > 0 && !r.overwritten(after.labels):
 		r.add(operation.Unprotect, "the labels that mark it as production may go")
 		for _, what := range after.unknown {
 			r.missing("after apply: " + what)
@@ -115,6 +115,17 @@ func (r *reading) relabelled() bool {
 	return slices.ContainsFunc(r.unread, func(at route) bool {
 		return marked(r.unknown, at) || !same(at.first(r.before), at.first(r.after))
 	})
+}
+
+// overwritten reports whether a label that marks production by itself has another value.
+func (r *reading) overwritten(after map[string]string) bool {
+	for key, value := range r.op.Target.Labels {
+		other, ok := after[key]
+		if ok && other != value && r.m.marked(map[string]string{key: value}) {
+			return true
+		}
+	}
+	return false
 }
 
 // lost names the first label that marks production by itself and changes.

@@ -31,6 +31,9 @@ func (r *reading) kubernetes(rule *typeRule, s subject, fields map[string]string
 		// What the API calls it no plan says. Its kind in the plural is right for all of
 		// Kubernetes' own, and by custom for others.
 		t.Kind, resource = kind, strings.ToLower(operation.Plural(kind))
+		if at := rule.objectAt(s); (place{{at: append(at[:len(at):len(at)], "metadata", "namespace")}}).hidden(s.values, s.sensitive) {
+			r.missing("its namespace")
+		}
 	}
 	t.Group, t.Resource, t.Namespace = group, resource, namespace
 	if s.values != nil {
@@ -39,15 +42,8 @@ func (r *reading) kubernetes(rule *typeRule, s subject, fields map[string]string
 	if r.m.options.Cluster == nil {
 		return
 	}
-	provider := r.provider()
-	if named, _ := rule.cluster.text(s.values, s.sensitive); named != "" {
-		provider = maps.Clone(provider)
-		if provider == nil {
-			provider = map[string]string{}
-		}
-		provider["cluster"] = named
-	}
-	t.Cluster = shown(r.m.options.Cluster(r.c.Address, provider), maxName)
+	named, _ := rule.cluster.text(s.values, s.sensitive)
+	t.Cluster = r.cluster(named)
 	switch {
 	case t.Cluster == "":
 		r.missing("which cluster it is in")
@@ -86,18 +82,17 @@ func (t *typeRule) objectOf(s subject) (group, kind, name, namespace string) {
 // annotations are those of the object, without what is said of secrets and of the whole
 // object as it was applied last, which holds everything again.
 func (r *reading) annotations(rule *typeRule, s subject) map[string]string {
-	l := &labeler{m: r.m, s: s, labels: map[string]string{}, loose: true}
+	l := &labeler{m: r.m, s: s, loose: true}
 	for _, at := range r.family.annotations {
 		l.read(at)
 	}
 	if at := rule.objectAt(s); at != nil {
 		l.read(append(at[:len(at):len(at)], "metadata", "annotations"))
 	}
-	delete(l.labels, "kubectl.kubernetes.io/last-applied-configuration")
-	l.cap()
-	if len(l.labels) == 0 {
-		return nil
+	for _, one := range l.maps {
+		delete(one, "kubectl.kubernetes.io/last-applied-configuration")
 	}
+	l.merge(false)
 	return l.labels
 }
 
@@ -145,4 +140,37 @@ func fromYAML(value any, depth int) any {
 		return v
 	}
 	return numberOf(value)
+}
+
+// aliased puts an object that is only where a rule looks second (kubectl's yaml_body) where
+// it looks first, so that all paths lead into it, with what is said of its secrets.
+func (r *reading) aliased() {
+	if len(r.rule.objects) < 2 {
+		return
+	}
+	r.before, r.beforeSensitive = r.rule.alias(r.before, r.beforeSensitive)
+	r.after, r.afterSensitive = r.rule.alias(r.after, r.afterSensitive)
+}
+
+func (t *typeRule) alias(values, sensitive any) (any, any) {
+	root, ok := values.(map[string]any)
+	first := t.objects[0][0]
+	if _, parsed := root[first].(map[string]any); !ok || parsed {
+		return values, sensitive
+	}
+	for _, at := range t.objects[1:] {
+		object, ok := root[at[0]].(map[string]any)
+		if !ok || len(at) != 1 {
+			continue
+		}
+		root = maps.Clone(root)
+		root[first] = object
+		if marks, ok := sensitive.(map[string]any); ok && marks[at[0]] != nil {
+			marks = maps.Clone(marks)
+			marks[first] = marks[at[0]]
+			sensitive = marks
+		}
+		return root, sensitive
+	}
+	return values, sensitive
 }

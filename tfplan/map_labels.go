@@ -8,15 +8,17 @@ import (
 
 // labeler collects labels, and says what it cannot read.
 type labeler struct {
-	m       *Mapper
-	s       subject
-	loose   bool
+	m     *Mapper
+	s     subject
+	loose bool
+	// maps are the labels of each place, in order; labels are those of all of them.
+	maps    []map[string]string
 	labels  map[string]string
 	unknown []string
 	unread  []route // what unknown is about
 }
 
-// labels are all labels of an object, those of later places over earlier ones.
+// labels are all labels of an object: see labeler.merge.
 func (r *reading) labels(s subject) (labels map[string]string, unknown []string) {
 	l := r.m.labeler(r.family, r.rule, s)
 	r.unread = l.unread
@@ -24,7 +26,7 @@ func (r *reading) labels(s subject) (labels map[string]string, unknown []string)
 }
 
 func (m *Mapper) labeler(f *family, rule *typeRule, s subject) *labeler {
-	l := &labeler{m: m, s: s, labels: map[string]string{}}
+	l := &labeler{m: m, s: s}
 	for _, at := range f.labels {
 		l.read(at)
 	}
@@ -37,19 +39,13 @@ func (m *Mapper) labeler(f *family, rule *typeRule, s subject) *labeler {
 			l.read(append(at[:len(at):len(at)], "metadata", "labels"))
 		}
 	}
-	if f.fold {
-		l.fold()
-	}
-	l.cap()
-	if len(l.labels) == 0 {
-		l.labels = nil
-	}
+	l.merge(f.fold)
 	return l
 }
 
 // production reports whether the labels mark production, or may.
 func (l *labeler) production() bool {
-	return len(l.unknown) > 0 || l.m.options.Marked != nil && l.m.options.Marked(l.labels)
+	return len(l.unknown) > 0 || l.m.marked(l.labels)
 }
 
 func (l *labeler) cannot(at route, why string) {
@@ -59,7 +55,11 @@ func (l *labeler) cannot(at route, why string) {
 
 func (l *labeler) read(at route) {
 	for _, f := range at.all(l.s.values) {
+		l.labels = map[string]string{}
 		l.value(f.at, f.value)
+		if len(l.labels) > 0 {
+			l.maps = append(l.maps, l.labels)
+		}
 	}
 	// What is only known after apply is null, or not there at all.
 	if l.s.unknown != nil && marked(l.s.unknown, at) {
@@ -130,24 +130,17 @@ func (l *labeler) set(at route, key string, value any) {
 			l.cannot(at, "is no text")
 		}
 		return
-	case secretName(key) && (l.m.options.Marked == nil || !l.m.options.Marked(map[string]string{key: text})):
+	case secretName(key) && !l.m.marked(map[string]string{key: text}):
 		text = hidden
 	}
 	l.labels[shown(key, maxLabel)] = shown(text, maxLabel)
 }
 
-// fold adds each label in lower case, where none is called so.
-func (l *labeler) fold() {
-	for _, key := range sortedStrings(l.labels) {
-		low, value := strings.ToLower(key), strings.ToLower(l.labels[key])
-		if _, ok := l.labels[low]; !ok || low == key && l.labels[key] != value {
-			l.labels[low] = value
-		}
-	}
-}
-
 func (l *labeler) cap() {
 	if len(l.labels) <= maxLabels {
+		if len(l.labels) == 0 {
+			l.labels = nil
+		}
 		return
 	}
 	keys := sortedStrings(l.labels)
@@ -164,19 +157,4 @@ func sortedStrings(labels map[string]string) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// markedAbove reports whether a tree has true at the path or above it.
-func markedAbove(tree any, at route) bool {
-	for _, key := range at {
-		if tree == true {
-			return true
-		}
-		down, ok := step(tree, key)
-		if !ok {
-			return false
-		}
-		tree = down
-	}
-	return tree == true
 }

@@ -24,7 +24,7 @@ func (r *reading) subject() subject {
 func (r *reading) target() {
 	c, t, s := r.c, &r.op.Target, r.subject()
 	t.Within = r.w.Plan.Ref
-	t.Address = shown(c.Address, maxAddress)
+	t.Address, t.PreviousAddress = shown(c.Address, maxAddress), shown(r.previous(), maxAddress)
 	t.Kind, t.Resource = shown(c.Type, maxWord), shown(c.Type, maxWord)
 	if t.Kind == "" {
 		t.Kind, t.Resource = "resource", "resource"
@@ -45,6 +45,7 @@ func (r *reading) target() {
 	}
 	if rule.Kubernetes {
 		r.kubernetes(rule, s, fields)
+		r.namespaced()
 	} else {
 		t.Ref = shown(rule.ref.write(func(h hole) string {
 			if common, ok := fields[h.name]; ok {
@@ -61,6 +62,15 @@ func (r *reading) target() {
 	var unknown []string
 	t.Labels, unknown = r.labels(s)
 	r.op.Unknown = append(r.op.Unknown, unknown...)
+	if r.m.options.ProjectsCount && t.Project == "" && r.inProject(rule) {
+		r.missing("which project it is in")
+	}
+}
+
+// inProject reports whether resources like this one are in a project, account or
+// subscription, as far as the rules know.
+func (r *reading) inProject(rule *typeRule) bool {
+	return !rule.Kubernetes && len(rule.project)+len(r.family.project)+len(r.family.providerProject) > 0
 }
 
 // addressRef is the name of what has no other.
@@ -75,7 +85,7 @@ func (r *reading) addressRef() string {
 // fields are what every provider has, by the rule's places, else the family's.
 func (r *reading) fields(rule *typeRule, s subject) map[string]string {
 	f := r.family
-	fields := map[string]string{}
+	fields, unread := map[string]string{}, map[string]bool{}
 	for name, places := range map[string][2]place{
 		"name": {rule.name, f.names}, "project": {rule.project, f.project},
 		"location": {rule.location, f.location}, "namespace": {rule.namespace, f.namespace},
@@ -86,30 +96,24 @@ func (r *reading) fields(rule *typeRule, s subject) map[string]string {
 		}
 		text, _ := at.text(s.values, s.sensitive)
 		fields[name] = shown(text, maxName)
+		unread[name] = text == "" && at.hidden(s.values, s.sensitive)
 	}
-	if fields["project"] == "" {
-		provider := r.provider()
-		for _, argument := range f.providerProject {
-			if text := provider[argument]; text != "" {
-				fields["project"] = shown(text, maxName)
-				break
-			}
+	for _, name := range []string{"name", "namespace"} {
+		if unread[name] {
+			r.missing("its " + name)
 		}
 	}
-	return fields
-}
-
-// provider returns the constants of the configuration of the change's provider.
-func (r *reading) provider() map[string]string {
-	return providerOf(&r.w.Head, r.c.Address, r.c.Provider)
-}
-
-func providerOf(h *Head, address, provider string) map[string]string {
-	key, ok := h.ProviderOf[withoutIndices(address)]
-	if !ok {
-		key = lastSegment(provider)
+	if fields["project"] == "" && !unread["project"] {
+		fields["project"] = shown(r.w.Head.agreed(r.configurations(), func(constants map[string]string) string {
+			for _, argument := range f.providerProject {
+				if text := constants[argument]; text != "" {
+					return text
+				}
+			}
+			return ""
+		}), maxName)
 	}
-	return h.Providers[key]
+	return fields
 }
 
 // withoutIndices takes [0] and ["key"] off an address. A key may hold brackets and, after

@@ -92,11 +92,15 @@ func TestChangesBecomeOperations(t *testing.T) {
 			sql(func(c *Change) { c.After = sqlAfter("ALWAYS", "ON_DEMAND") }, "update"), false, sqlOp("update", nil),
 		},
 		"a move alone": {
-			sql(func(c *Change) { c.After = c.Before; c.PreviousAddress = "google_sql_database_instance.old" }, "no-op"), false, sqlOp("update", nil),
+			sql(func(c *Change) { c.After = c.Before; c.PreviousAddress = "google_sql_database_instance.old" }, "no-op"), false,
+			sqlOp("update", func(op *operation.Operation) { op.Target.PreviousAddress = "google_sql_database_instance.old" }),
 		},
 		"a move with more": {
 			sql(func(c *Change) { c.After = off; c.PreviousAddress = "google_sql_database_instance.old" }, "update"), true,
-			sqlOp("unprotect", says("", "deletion protection is off (deletion_protection: true → false)", "it moves here from google_sql_database_instance.old")),
+			sqlOp("unprotect", func(op *operation.Operation) {
+				op.Target.PreviousAddress = "google_sql_database_instance.old"
+				says("", "deletion protection is off (deletion_protection: true → false)", "it moves here from google_sql_database_instance.old")(op)
+			}),
 		},
 		"protection and life at once": {
 			sql(func(c *Change) { c.After = jsontext.Value(strings.ReplaceAll(string(off), "ALWAYS", "NEVER")) }, "update"), true,

@@ -22,6 +22,18 @@ type MapperOptions struct {
 	Cluster func(address string, provider map[string]string) string
 	// Appliers are the names by which IAM knows who applies: an e-mail, an ARN.
 	Appliers []string
+	// Protected reports whether what is at an address is production because of that: to
+	// move it elsewhere is to unprotect it. Nil: nothing is.
+	Protected func(address string) bool
+	// Own reports whether a target is Mollyguard's own; nil: none is. It is asked once the
+	// target has its names.
+	Own func(*operation.Target) bool
+	// NamespaceLabelsCount says that labels of namespaces can make what is in them
+	// production. Those that the plan does not tell are then unknown.
+	NamespaceLabelsCount bool
+	// ProjectsCount says that projects can make what is in them production. Where there is
+	// no telling the project of a resource that is in one, it is then unknown.
+	ProjectsCount bool
 }
 
 // Mapper maps changes to operations. It may be used by several goroutines at once, as
@@ -33,6 +45,7 @@ type Mapper struct {
 	types    map[string]*typeRule
 	patterns []typePattern   // types with a star, later ones first
 	appliers map[string]bool // in lower case
+	unions   map[families]*family
 }
 
 // Whole is what all operations of a plan share.
@@ -50,6 +63,11 @@ type Whole struct {
 	// Unsafe is what was left out when the plan was made.
 	Unsafe []operation.Hazard
 	Head   Head
+
+	// namespaces are those that the plan tells of, once somebody needs them.
+	namespaces namespaces
+	// provisioned is how many resources run provisioners.
+	provisioned int
 }
 
 // NewMapper returns a Mapper by the options. It is an error if rules are broken, which
@@ -61,7 +79,9 @@ func NewMapper(o MapperOptions) (*Mapper, error) {
 	}
 	for _, name := range o.Appliers {
 		if name != "" {
-			m.appliers[memberName(name)] = true
+			for _, one := range applierNames(name) {
+				m.appliers[one] = true
+			}
 		}
 	}
 	for i := range o.Rules {
@@ -69,6 +89,7 @@ func NewMapper(o MapperOptions) (*Mapper, error) {
 			return nil, fmt.Errorf("rules for %s: %w", strings.Join(o.Rules[i].Providers, ", "), err)
 		}
 	}
+	m.unite()
 	return m, nil
 }
 
@@ -85,41 +106,24 @@ type reading struct {
 	beforeSensitive, afterSensitive any
 
 	unread []route // labels that cannot be read
-	op     operation.Operation
-	verbs  []operation.Verb
+	// clusterAfter and clusterBefore are by where the object is, and was before a move.
+	clusterAfter, clusterBefore string
+
+	op    operation.Operation
+	verbs []operation.Verb
 }
 
 // Map maps a change to an operation. judged is false if it neither destroys nor weakens
 // anything; then the operation says what it is all the same. It is a function of its
 // arguments alone, and an error, a *BadPlanError, says that the change has no form.
 func (m *Mapper) Map(c *Change, w *Whole) (op operation.Operation, judged bool, err error) {
-	r := &reading{m: m, c: c, w: w, does: effectOf(c), rule: m.typeOf(c.Type)}
-	r.family = m.familyOf(c.Provider, r.rule)
-	for _, part := range []struct {
-		raw  []byte
-		into *any
-	}{
-		{c.Before, &r.before}, {c.After, &r.after}, {c.AfterUnknown, &r.unknown},
-		{c.BeforeSensitive, &r.beforeSensitive}, {c.AfterSensitive, &r.afterSensitive},
-	} {
-		if *part.into, err = decode(part.raw); err != nil {
-			return operation.Operation{}, false, badPlan("make the plan anew", "the values of %s cannot be read: %v",
-				shown(c.Address, maxAddress), err)
-		}
+	r, err := m.read(c, w)
+	if err != nil {
+		return operation.Operation{}, false, err
 	}
-	if r.rule != nil {
-		r.before, r.after = r.rule.parsed(r.before), r.rule.parsed(r.after)
-	}
-	r.op = operation.Operation{
-		Surface: operation.Terraform, Verb: operation.Update, Phase: operation.Requested,
-		Actor: w.Actor, Origin: w.Origin, Source: w.Source, Plan: w.plan(),
-	}
-	if c.Kind == Drift {
-		r.op.Phase = operation.Finished
-	}
-	r.target()
+	r.moved()
 	switch {
-	case r.does.reads:
+	case r.does.reads && len(r.verbs) == 0:
 		return r.op, false, nil
 	case r.does.invokes:
 		r.invoked()
@@ -134,11 +138,43 @@ func (m *Mapper) Map(c *Change, w *Whole) (op operation.Operation, judged bool, 
 		r.weakened()
 		r.granted()
 	}
+	r.owned()
 	judged = len(r.verbs) > 0
 	if judged {
 		r.told()
 	}
 	return r.finish(), judged, nil
+}
+
+// read reads what a change is about.
+func (m *Mapper) read(c *Change, w *Whole) (r *reading, err error) {
+	r = &reading{m: m, c: c, w: w, does: effectOf(c), rule: m.typeOf(c.Type)}
+	r.family = m.readAs(c.Provider, r.rule)
+	for _, part := range []struct {
+		raw  []byte
+		into *any
+	}{
+		{c.Before, &r.before}, {c.After, &r.after}, {c.AfterUnknown, &r.unknown},
+		{c.BeforeSensitive, &r.beforeSensitive}, {c.AfterSensitive, &r.afterSensitive},
+	} {
+		if *part.into, err = decode(part.raw); err != nil {
+			return nil, badPlan("make the plan anew", "the values of %s cannot be read: %v",
+				shown(c.Address, maxAddress), err)
+		}
+	}
+	if r.rule != nil {
+		r.before, r.after = r.rule.parsed(r.before), r.rule.parsed(r.after)
+		r.aliased()
+	}
+	r.op = operation.Operation{
+		Surface: operation.Terraform, Verb: operation.Update, Phase: operation.Requested,
+		Actor: w.Actor, Origin: w.Origin, Source: w.Source, Plan: w.plan(),
+	}
+	if c.Kind == Drift {
+		r.op.Phase = operation.Finished
+	}
+	r.target()
+	return r, nil
 }
 
 // plan is what the plan does as a whole.

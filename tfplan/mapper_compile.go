@@ -29,9 +29,8 @@ type typeRule struct {
 	labels, objects                    []route
 	disarm                             []disarm
 	holds                              []holds
-	members                            []route
-	role                               route
-	strong                             []*regexp.Regexp
+	grants                             []grants
+	rights                             []rights
 }
 
 type disarm struct {
@@ -41,6 +40,21 @@ type disarm struct {
 	verb    operation.Verb
 	created bool
 	says    string
+	by      place
+	where   *where
+}
+
+// grants is a GrantRule, made ready.
+type grants struct {
+	members, terms []route
+	role           route
+	strong, weak   []*regexp.Regexp
+}
+
+// rights is a RightsRule, made ready.
+type rights struct {
+	at     route
+	strong []*regexp.Regexp
 }
 
 type holds struct {
@@ -84,7 +98,7 @@ func (m *Mapper) add(r *Rules) error {
 			if before, after, ok := strings.Cut(name, "*"); ok {
 				m.patterns = slices.Insert(m.patterns, 0, typePattern{before, after, rule})
 			} else {
-				m.types[name] = rule
+				m.types[name] = rule.over(m.typeOf(name))
 			}
 		}
 	}
@@ -102,13 +116,22 @@ func (m *Mapper) typeOf(name string) *typeRule {
 	if rule := m.types[name]; rule != nil {
 		return rule
 	}
+	var match []*typeRule // later ones first, none below one that replaces
 	for _, p := range m.patterns {
 		rest, ok := strings.CutPrefix(name, p.before)
-		if ok && strings.HasSuffix(rest, p.after) {
-			return p.rule
+		if !ok || !strings.HasSuffix(rest, p.after) {
+			continue
+		}
+		match = append(match, p.rule)
+		if p.rule.Replace {
+			break
 		}
 	}
-	return nil
+	var rule *typeRule
+	for _, one := range slices.Backward(match) {
+		rule = one.over(rule)
+	}
+	return rule
 }
 
 // familyOf returns what holds for resources of a provider. That of the type's file counts
@@ -183,7 +206,24 @@ func (c *compiler) disarms(list []Disarm) (all []disarm) {
 		}
 		all = append(all, disarm{
 			at: c.route(d.Field), when: d.When, values: d.Values, verb: verb, created: d.Created, says: d.Says,
+			by: c.place(d.By), where: c.where(d.Where),
 		})
+	}
+	return all
+}
+
+func (c *compiler) where(w *Where) *where {
+	if w == nil {
+		return nil
+	}
+	return &where{c.routes(strings.Split(w.Field, "|")), c.patterns(w.Is)}
+}
+
+func (c *compiler) patterns(list []string) (all []*regexp.Regexp) {
+	for _, text := range list {
+		p, err := operation.ParsePattern(text)
+		c.note(err)
+		all = append(all, p)
 	}
 	return all
 }
@@ -225,13 +265,18 @@ func compileType(t *TypeRule) (*typeRule, error) {
 		}
 		rule.holds = append(rule.holds, one)
 	}
-	if t.Grants != nil {
-		rule.members, rule.role = c.routes(strings.Split(t.Grants.Members, "|")), c.route(t.Grants.Role)
-		for _, text := range t.Grants.Strong {
-			p, err := operation.ParsePattern(text)
-			c.note(err)
-			rule.strong = append(rule.strong, p)
+	if g := t.Grants; g != nil {
+		one := grants{
+			members: c.routes(strings.Split(g.Members, "|")), role: c.route(g.Role),
+			strong: c.patterns(g.Strong), weak: c.patterns(g.Weak),
 		}
+		if g.Terms != "" {
+			one.terms = c.routes(strings.Split(g.Terms, "|"))
+		}
+		rule.grants = append(rule.grants, one)
+	}
+	if t.Rights != nil {
+		rule.rights = append(rule.rights, rights{c.route(t.Rights.Field), c.patterns(t.Rights.Strong)})
 	}
 	if c.err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.Join(t.Types, ", "), c.err)

@@ -26,8 +26,9 @@ func FuzzMap(f *testing.F) {
 		"google_sql_database_instance", "kubernetes_manifest", "kubectl_manifest", "google_project_iam_policy",
 		"google_storage_bucket", "terraform_data", "acme_thing", "helm_release", "google_kms_crypto_key", "google_iam_deny_policy",
 	}
-	m := testMapper(f)
+	m := strictMapper(f, func(o *MapperOptions) { o.Rules = append(o.Rules, Rules{Providers: []string{"google"}, FoldLabels: true}) })
 	w := testWhole()
+	w.namespaces = namespaces{{cluster: "prod-eu", name: "shop"}: {labels: map[string]string{"env": "prod"}}}
 	f.Fuzz(func(t *testing.T, kind uint8, actions, before, after, unknown, sensitive string) {
 		c := &Change{
 			Kind: Planned, Address: "a.b", Type: kinds[int(kind)%len(kinds)], Name: "b", Provider: google,
@@ -36,6 +37,9 @@ func FuzzMap(f *testing.F) {
 		}
 		for one := range strings.SplitSeq(actions, ",") {
 			c.Actions = append(c.Actions, tfjson.Action(one))
+		}
+		if kind >= 128 {
+			c.PreviousAddress = "module.prod.a.b"
 		}
 		op, judged, err := m.Map(c, w)
 		again, judgedAgain, errAgain := m.Map(c, w)
@@ -47,6 +51,9 @@ func FuzzMap(f *testing.F) {
 		}
 		if c.Destroys() && !judged {
 			t.Error("it destroys, and is not judged")
+		}
+		if c.PreviousAddress != "" && !judged {
+			t.Error("it moves out of production, and is not judged")
 		}
 		if op.Target.Ref == "" || op.Target.Kind == "" || op.Phase == "" || op.Target.Within == "" {
 			t.Errorf("half an operation: %+v", op)

@@ -2,7 +2,6 @@ package tfplan
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -66,6 +65,8 @@ func (k *maker) file(disarm []Disarm) corpusFile {
 		from, to := turn(d)
 		put(before, d.Field, from)
 		put(after, d.Field, to)
+		k.fulfil(before, d.Where)
+		k.fulfil(after, d.Where)
 		add(d.Field+" "+string(d.When)+": "+d.Says, before, after, tfjson.ActionUpdate)
 		if d.Created {
 			add("made with "+d.Field+" "+string(d.When)+": "+d.Says, nil, after, tfjson.ActionCreate)
@@ -79,32 +80,13 @@ func (k *maker) file(disarm []Disarm) corpusFile {
 		k.grant(after)
 		add("grant to who applies", nil, after, tfjson.ActionCreate)
 	}
+	if k.rule.Rights != nil {
+		before, after := k.values(), k.values()
+		put(before, k.rule.Rights.Field, []any{})
+		put(after, k.rule.Rights.Field, k.strongRight())
+		add("update: is given to "+holders, before, after, tfjson.ActionUpdate)
+	}
 	return f
-}
-
-func (k *maker) grant(values map[string]any) {
-	g := k.rule.Grants
-	const who = "deployer@prod-shop.iam.gserviceaccount.com"
-	role := ""
-	for _, candidate := range []string{"roles/owner", "cluster-admin", "AdministratorAccess", "arn:aws:iam::aws:policy/AdministratorAccess", "Owner"} {
-		rule, err := compileType(k.rule)
-		if err != nil {
-			k.t.Fatal(err)
-		}
-		r := reading{rule: rule}
-		if role == "" && r.strong(candidate) {
-			role = candidate
-		}
-	}
-	members, _, _ := strings.Cut(g.Members, "|")
-	if g.Role == "" && strings.Contains(members, "policy") {
-		put(values, members, fmt.Sprintf(`{"bindings":[{"role":%q,"members":["serviceAccount:%s"]}]}`, role, who))
-		return
-	}
-	if g.Role != "" {
-		put(values, g.Role, role)
-	}
-	put(values, members, who)
 }
 
 // turn is a value before and after that a Disarm is about.
@@ -124,7 +106,7 @@ func turn(d Disarm) (from, to any) {
 		return "something", nil
 	case Set:
 		return nil, "something"
-	case Shrunk:
+	case Shrunk, Fewer:
 		return []any{"a", "b"}, []any{"a"}
 	case Changed:
 		return "a", "b"

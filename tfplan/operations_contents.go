@@ -30,28 +30,41 @@ type contents struct {
 	// context finds a GKE cluster by the name that gcloud gives its context.
 	contexts map[string]*container
 	fields   map[string]map[string]bool
+	// moved are the addresses that production by address moves to, if they are not more
+	// than maxMoved; else all may be.
+	moved    map[string]bool
+	anyMoved bool
 }
+
+// maxMoved caps how many moves are kept: people write moved blocks one by one, and a
+// module that moves takes some thousand along.
+const maxMoved = 100_000
 
 // container is one of them.
 type container struct {
-	address, project, providerKey string
-	kubernetes                    bool
-	kinds                         map[string]*operation.Dependents
-	counted                       string // address of what was counted last
+	address, project string
+	configurations   []string // which its provider may have
+	kubernetes       bool
+	kinds            map[string]*operation.Dependents
+	counted          string // address of what was counted last
 }
 
-// contents counts what lives in the containers that the plan destroys.
+// contents counts what lives in the containers that the plan destroys, and in w how many
+// resources run provisioners.
 func (m *Mapper) contents(ctx context.Context, p plan, w *Whole) (*contents, error) {
 	all := &contents{
 		m: m, head: &w.Head, containers: map[string]*container{},
-		contexts: map[string]*container{}, fields: map[string]map[string]bool{},
+		contexts: map[string]*container{}, fields: map[string]map[string]bool{}, moved: map[string]bool{},
 	}
-	if w.Head.Destroys == 0 {
+	if w.Head.Destroys == 0 && len(w.Head.Provisioned) == 0 {
 		return all, nil
 	}
 	for c, err := range p.Changes(ctx) {
 		if err != nil {
 			return nil, err
+		}
+		if w.Head.runsProvisioners(c) {
+			w.provisioned++
 		}
 		if err := all.note(c, w); err != nil {
 			return nil, err
@@ -82,6 +95,11 @@ func (all *contents) holding(c *Change) *typeRule {
 }
 
 func (all *contents) note(c *Change, w *Whole) error {
+	if c.PreviousAddress != "" && all.m.protected(c.PreviousAddress) {
+		if all.anyMoved = len(all.moved) >= maxMoved; !all.anyMoved {
+			all.moved[c.Address] = true
+		}
+	}
 	rule := all.holding(c)
 	if rule == nil {
 		return nil
@@ -99,7 +117,8 @@ func (all *contents) note(c *Change, w *Whole) error {
 	}
 	one := &container{
 		address: c.Address, project: op.Target.Project, kubernetes: rule.Kubernetes,
-		providerKey: providerKey(&w.Head, c.Address, c.Provider), kinds: map[string]*operation.Dependents{},
+		configurations: configurationsOf(&w.Head, c.Address, c.PreviousAddress, c.Provider),
+		kinds:          map[string]*operation.Dependents{},
 	}
 	all.containers[c.Address] = one
 	sensitive, err := decode(c.BeforeSensitive)
@@ -126,17 +145,19 @@ func (all *contents) count(r *Resource) error {
 	if err != nil {
 		return badPlan("make the plan anew", "the values of %s in the state cannot be read: %v", shown(r.Address, maxAddress), err)
 	}
-	f := all.m.familyOf(r.Provider, rule)
+	f := all.m.readAs(r.Provider, rule)
 	project, _ := f.project.text(values, nil)
 	for _, index := range all.index {
 		if index.holds.every || index.holds.types[r.Type] {
 			in = append(in, index.find(r.Type, values, project)...)
 		}
 	}
+	configurations := configurationsOf(all.head, r.Address, "", r.Provider)
 	if rule != nil && rule.Kubernetes {
-		provider := providerOf(all.head, r.Address, r.Provider)
-		if one := all.contexts[provider["config_context"]]; one != nil {
-			in = append(in, one)
+		for _, key := range configurations[:min(len(configurations), maxConfigurations)] {
+			if one := all.contexts[all.head.Providers[key]["config_context"]]; one != nil {
+				in = append(in, one)
+			}
 		}
 	}
 	if len(in) == 0 {
@@ -150,7 +171,7 @@ func (all *contents) count(r *Resource) error {
 	if rule != nil {
 		s.values = rule.parsed(values)
 	}
-	production := all.m.labeler(f, rule, s).production()
+	production := all.m.labeler(f, rule, s).production() || all.m.protected(r.Address) || all.moved[r.Address] || all.anyMoved
 	kind := r.Type
 	if rule != nil && rule.Kind != "" {
 		kind = rule.Kind
@@ -159,7 +180,7 @@ func (all *contents) count(r *Resource) error {
 		switch {
 		case one.address == r.Address, one.counted == r.Address:
 			continue
-		case one.kubernetes && one.providerKey != providerKey(all.head, r.Address, r.Provider):
+		case one.kubernetes && !mayShare(one.configurations, configurations):
 			continue // of another cluster
 		}
 		one.counted = r.Address

@@ -81,13 +81,6 @@ func fromProject(name string) string {
 	return strings.Trim(name, "/")
 }
 
-func providerKey(h *Head, address, provider string) string {
-	if key, ok := h.ProviderOf[withoutIndices(address)]; ok {
-		return key
-	}
-	return lastSegment(provider)
-}
-
 // fieldsOf are the keys of a resource's values that counting reads.
 func (all *contents) fieldsOf(r *Resource) map[string]bool {
 	key := r.Provider + " " + r.Type
@@ -106,7 +99,7 @@ func (all *contents) fieldsOf(r *Resource) map[string]bool {
 		}
 	}
 	rule := all.m.typeOf(r.Type)
-	f := all.m.familyOf(r.Provider, rule)
+	f := all.m.readAs(r.Provider, rule)
 	addRoutes(f.labels)
 	addPlace(f.project)
 	if rule != nil {

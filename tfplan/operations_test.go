@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	tfjson "github.com/hashicorp/terraform-json"
 
@@ -148,6 +149,27 @@ func TestWhatLivesInAContainerGoesWithIt(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhatWasLeftOutIsSaidInWords(t *testing.T) {
+	w := *testWhole()
+	w.Unsafe = []operation.Hazard{operation.Incomplete, operation.NoLock}
+	var ops []operation.Operation
+	for op, err := range operations(t.Context(), &held{head: Head{Managed: 85}}, testMapper(t), w) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, op)
+	}
+	want := []operation.Operation{{
+		Surface: operation.Terraform, Verb: operation.Unprotect, Phase: operation.Requested,
+		Plan:    operation.Plan{Workspace: "default", Managed: 85, Unsafe: w.Unsafe},
+		Target:  operation.Target{Reference: w.Plan, Resource: "plans", Within: w.Plan.Ref},
+		Changes: []string{"changes were left for a later plan", "the state is not locked, and others may change it at the same time"},
+	}}
+	if diff := cmp.Diff(want, ops, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("operations (-want +got):\n%s", diff)
 	}
 }
 

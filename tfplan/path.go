@@ -118,17 +118,28 @@ func (r route) first(root any) any {
 // marked reports whether a tree that mirrors values (before_sensitive, after_unknown) has
 // true at the path, or above it, or below it.
 func marked(tree any, at route) bool {
+	end, ok := along(tree, at)
+	return ok && anyTrue(end)
+}
+
+// markedAbove reports whether such a tree has true at the path or above it.
+func markedAbove(tree any, at route) bool {
+	end, ok := along(tree, at)
+	return ok && end == true
+}
+
+// along follows a path down a tree that mirrors values, up to a true on the way, which is
+// about all below it. ok is false if the tree ends before the path does.
+func along(tree any, at route) (end any, ok bool) {
 	for _, key := range at {
 		if tree == true {
-			return true
+			break
 		}
-		down, ok := step(tree, key)
-		if !ok {
-			return false
+		if tree, ok = step(tree, key); !ok {
+			return nil, false
 		}
-		tree = down
 	}
-	return anyTrue(tree)
+	return tree, true
 }
 
 func anyTrue(tree any) bool {

@@ -47,6 +47,18 @@ func (p place) text(values, sensitive any) (text string, at route) {
 	return "", nil
 }
 
+// hidden reports whether the place leads to a text or number that is sensitive.
+func (p place) hidden(values, sensitive any) bool {
+	for _, o := range p {
+		for _, f := range o.at.all(values) {
+			if text, ok := plain(f.value); ok && o.of(text) != "" && marked(sensitive, f.at) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (o option) of(text string) string {
 	// arn:partition:service:region:account:resource
 	// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html)

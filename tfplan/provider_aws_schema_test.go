@@ -121,11 +121,16 @@ func TestAWSFieldsOfRulesAreThoseOfTheProvider(t *testing.T) {
 				check(name+": holds by", rule.Types, oneOf(by)...)
 			}
 		}
-		for _, at := range rule.members {
-			check(name+": grants", rule.Types, at)
+		for _, g := range rule.grants {
+			for _, at := range slices.Concat(g.members, g.terms) {
+				check(name+": grants", rule.Types, at)
+			}
+			if g.role != nil {
+				check(name+": grants role", rule.Types, g.role)
+			}
 		}
-		if rule.role != nil {
-			check(name+": grants role", rule.Types, rule.role)
+		for _, one := range rule.rights {
+			check(name+": rights", rule.Types, one.at)
 		}
 	}
 	all := make([]string, 0, len(schemas))

@@ -1,8 +1,12 @@
 package tfplan
 
 // Rules is the file of one provider family. It is data that people read, correct and add
-// to (terraform.rules in the configuration): YAML, one document, strictly decoded. Later
-// rules for a type replace earlier ones; what is said for the provider as a whole adds up.
+// to (terraform.rules in the configuration): YAML, one document, strictly decoded. What is
+// said for a provider as a whole adds up. So do rules for a type: disarm, holds, grants,
+// rights and labels of all of them count, and what one says is a container, guards others
+// or is in Kubernetes stays that; of kind, ref, group and the places the later rule's counts.
+// With replace: true a rule stands alone instead. A rule for a type with "*" adds to other
+// such rules, and not to those of exact types.
 //
 // A path names a value in a resource's values, as in settings.0.deletion_protection_enabled:
 // keys of objects and indices of lists, between dots; "*" stands for every element of a
@@ -47,6 +51,8 @@ type TypeRule struct {
 	// Types are exact, such as google_sql_database_instance, or have one "*" for any
 	// letters, as google_*_iam_member; then every exact one counts before it.
 	Types []string `yaml:"types"`
+	// Replace says that earlier rules for the types do not count.
+	Replace bool `yaml:"replace"`
 	// Kind is what people call it, as other surfaces do: Cluster, DatabaseInstance. Left
 	// out, it is the type.
 	Kind string `yaml:"kind"`
@@ -88,6 +94,8 @@ type TypeRule struct {
 	Destroys string `yaml:"destroys"`
 	// Grants says that it gives rights: which place holds to whom, and which which.
 	Grants *GrantRule `yaml:"grants"`
+	// Rights says that it is a role or policy, which others have: where its rights are.
+	Rights *RightsRule `yaml:"rights"`
 	// Guards says that the object itself guards others, as a lien, an organization or
 	// deny policy, a lock does: to delete it is to unprotect.
 	Guards bool `yaml:"guards"`
@@ -119,6 +127,21 @@ type Disarm struct {
 	Created bool `yaml:"created"`
 	// Says is what people read, less the values: "deletion protection is switched off".
 	Says string `yaml:"says"`
+	// By is the place in an element of a list that names it, for shrunk: an element that
+	// changes is the same as long as that is. Without it, one that changes is lost.
+	By string `yaml:"by"`
+	// Where is a condition on other fields.
+	Where *Where `yaml:"where"`
+}
+
+// Where is a condition on other fields, before the change or after it.
+type Where struct {
+	// Field is a path (or several with "|" between them, one of which is enough). As far
+	// as it begins like that of the Disarm, its "*" stand for the same elements.
+	Field string `yaml:"field"`
+	// Is are patterns (package regexp, of whole texts), one of which a value there matches;
+	// left out, there is something.
+	Is []string `yaml:"is"`
 }
 
 // When is what happens to a field that disarms. Where the value after is only known after
@@ -142,11 +165,14 @@ const (
 	Removed When = "removed"
 	// Set: nothing before, something after.
 	Set When = "set"
-	// Shrunk: a list or object loses elements, or all of them.
+	// Shrunk: a list loses elements, whatever comes in their place, or an object keys.
 	Shrunk When = "shrunk"
+	// Fewer: a list or object has fewer elements than before.
+	Fewer When = "fewer"
 	// Changed: something before, something else or nothing after.
 	Changed When = "changed"
-	// Becomes: one of Values after (of an element, with "*") more often than before.
+	// Becomes: none of Values before, one of them after. With "*" elements are compared that
+	// are the same, or called the same, or else come next; one that is new was nothing.
 	Becomes When = "becomes"
 	// Leaves: one of Values before, none of them after.
 	Leaves When = "leaves"
@@ -156,18 +182,32 @@ const (
 func (When) Values() []string {
 	return []string{
 		string(Off), string(On), string(Zero), string(Less), string(More), string(Removed), string(Set),
-		string(Shrunk), string(Changed), string(Becomes), string(Leaves),
+		string(Shrunk), string(Fewer), string(Changed), string(Becomes), string(Leaves),
 	}
 }
 
 // GrantRule says where a resource has whom it gives rights.
 type GrantRule struct {
-	// Members is the path (or several with "|" between them) to who gets them: a text, a list, or the text of a policy in
-	// JSON with bindings of role and members, as Google has it.
+	// Members is the path (or several with "|" between them) to who gets them: a text, a
+	// list, a subject as Kubernetes has it, or the text of a policy in JSON with bindings of
+	// role and members, as Google has it.
 	Members string `yaml:"members"`
-	// Role is the path to what they get; Google's policy has its own.
+	// Role is the path to what they get, one or a list; Google's policy has its own.
 	Role string `yaml:"role"`
+	// Terms is the path (or several with "|" between them) to what says how far that goes: a
+	// condition, or what a policy allows. If it changes, the right is given anew.
+	Terms string `yaml:"terms"`
 	// Strong are patterns (package regexp, of whole texts) of roles that count; empty
-	// means all. What is only known after apply counts.
+	// means all. Weak are those of roles that do not. What is only known after apply counts.
+	Strong []string `yaml:"strong"`
+	Weak   []string `yaml:"weak"`
+}
+
+// RightsRule says where a role has its rights.
+type RightsRule struct {
+	// Field is the path to a list of them: texts, rules as Kubernetes has them, or the text
+	// of a policy in JSON as AWS has it. One that is new, or changes, is told.
+	Field string `yaml:"field"`
+	// Strong are patterns (package regexp, of whole texts) of what counts in them.
 	Strong []string `yaml:"strong"`
 }

@@ -123,6 +123,13 @@ func (f *rulesFile) checkType(where string, t *TypeRule, seen map[string]bool) {
 	if t.Grants != nil {
 		f.checkGrants(where+".grants", t.Grants)
 	}
+	if t.Rights != nil {
+		if t.Rights.Field == "" || len(t.Rights.Strong) == 0 {
+			f.say(where+".rights", "field and strong should be here")
+		}
+		f.route(where+".rights.field", t.Rights.Field)
+		f.patterns(where+".rights.strong", t.Rights.Strong)
+	}
 }
 
 func (f *rulesFile) checkKubernetes(where string, t *TypeRule) {
@@ -170,6 +177,19 @@ func (f *rulesFile) checkDisarm(where string, d Disarm) {
 	if needs := d.When == Becomes || d.When == Leaves; needs != (len(d.Values) > 0) {
 		f.say(where+".values", "becomes and leaves have values, and no other when has")
 	}
+	if d.By != "" && d.When != Shrunk {
+		f.say(where+".by", "is for shrunk")
+	}
+	f.place(where+".by", d.By)
+	if d.Where != nil {
+		if d.Where.Field == "" {
+			f.say(where+".where", "field is missing")
+		}
+		for path := range strings.SplitSeq(d.Where.Field, "|") {
+			f.route(where+".where.field", path)
+		}
+		f.patterns(where+".where.is", d.Where.Is)
+	}
 	if d.Created && !slices.Contains(whenCreated, d.When) {
 		f.say(where+".created", "what is new is never %s", d.When)
 	}
@@ -183,9 +203,17 @@ func (f *rulesFile) checkGrants(where string, g *GrantRule) {
 		f.route(where+".members", path)
 	}
 	f.route(where+".role", g.Role)
-	for i, text := range g.Strong {
+	for path := range strings.SplitSeq(g.Terms, "|") {
+		f.route(where+".terms", path)
+	}
+	f.patterns(where+".strong", g.Strong)
+	f.patterns(where+".weak", g.Weak)
+}
+
+func (f *rulesFile) patterns(where string, list []string) {
+	for i, text := range list {
 		if _, err := operation.ParsePattern(text); err != nil && text != "" {
-			f.say(nth(where+".strong", i), "%v", err)
+			f.say(nth(where, i), "%v", err)
 		}
 	}
 }

@@ -27,8 +27,12 @@ types:
   - {types: [acme_item], field: store, by: [name]}
   disarm:
   - {field: rules.*.action, when: becomes, values: [DELETE, 3, true], verb: empty, says: things go}
+  - {field: parts, when: shrunk, by: name, where: {field: "rules.*.on|x", is: [a.*]}, says: parts go}
 - types: [acme_grant]
-  grants: {members: who, role: what, strong: ["admin.*"]}
+  replace: true
+  grants: {members: who, role: what, terms: until, strong: ["admin.*"], weak: [none]}
+- types: [acme_role]
+  rights: {field: may, strong: [all]}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -43,10 +47,15 @@ types:
 			Holds:     []Holds{{Types: []string{"acme_item"}, Field: "store", By: []string{"name"}}},
 			Disarm: []Disarm{{
 				Field: "rules.*.action", When: Becomes, Values: []string{"DELETE", "3", "true"}, Verb: "empty", Says: "things go",
+			}, {
+				Field: "parts", When: Shrunk, By: "name", Where: &Where{Field: "rules.*.on|x", Is: []string{"a.*"}}, Says: "parts go",
 			}},
 		}, {
-			Types:  []string{"acme_grant"},
-			Grants: &GrantRule{Members: "who", Role: "what", Strong: []string{"admin.*"}},
+			Types: []string{"acme_grant"}, Replace: true,
+			Grants: &GrantRule{Members: "who", Role: "what", Terms: "until", Strong: []string{"admin.*"}, Weak: []string{"none"}},
+		}, {
+			Types:  []string{"acme_role"},
+			Rights: &RightsRule{Field: "may", Strong: []string{"all"}},
 		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -78,7 +87,7 @@ func TestWhatIsWrongWithRulesIsSaidWithItsLine(t *testing.T) {
 		"a bad place":         {"providers: [a]\nnames: ['a:b/c']", `f:2: names[0]: "a:b/c": after a colon there is last, or the segment before the one that is meant`},
 		"no scheme":           {"providers: [a]\ntypes:\n- types: [t]\n  ref: 'x/{name}'", `f:4: types[0].ref: "x/{name}": a name is SCHEME://…, with at least one place in braces`},
 		"another's scheme":    {"providers: [a]\ntypes:\n- types: [t]\n  ref: 'k8s://{name}'", `f:4: types[0].ref: "k8s://{name}": names with k8s:// are not written by rules`},
-		"an unknown when":     {"providers: [a]\ndisarm:\n- field: x\n  when: gone\n  says: s", `f:4: disarm[0].when: "gone" is none of off, on, zero, less, more, removed, set, shrunk, changed, becomes, leaves`},
+		"an unknown when":     {"providers: [a]\ndisarm:\n- field: x\n  when: gone\n  says: s", `f:4: disarm[0].when: "gone" is none of off, on, zero, less, more, removed, set, shrunk, fewer, changed, becomes, leaves`},
 		"off without quotes":  {"providers: [a]\ndisarm:\n- {field: x, when: off, says: s}", ""},
 		"an unknown verb":     {"providers: [a]\ndisarm:\n- field: x\n  when: on\n  verb: update\n  says: s", `f:5: disarm[0].verb: "update" is none of unprotect, scale-to-zero, empty, delete`},
 		"values left out":     {"providers: [a]\ndisarm:\n- {field: x, when: becomes, says: s}", "f:3: disarm[0].values: becomes and leaves have values, and no other when has"},
@@ -89,16 +98,20 @@ func TestWhatIsWrongWithRulesIsSaidWithItsLine(t *testing.T) {
 			"providers: [a]\ntypes:\n- types: [t]\n  holds:\n  - {types: ['*'], field: x, by: [id]}",
 			"f:5: types[0].holds: what holds others is a container: say so",
 		},
-		"half a holds":         {"providers: [a]\ntypes:\n- types: [t]\n  container: true\n  holds:\n  - {types: [u]}", "f:6: types[0].holds[0]: types, field and by should be here"},
-		"a bad pattern":        {"providers: [a]\ntypes:\n- types: [t]\n  grants: {members: m, strong: ['(']}", "f:4: types[0].grants.strong[0]: pattern \"(\": error parsing regexp: missing closing ): `(`"},
-		"a grant to nobody":    {"providers: [a]\ntypes:\n- types: [t]\n  grants: {role: r}", "f:4: types[0].grants: members is missing"},
-		"a group of no object": {"providers: [a]\ntypes:\n- types: [t]\n  group: apps", "f:3: types[0]: group, resource, object and cluster are for what is in Kubernetes: say kubernetes: true"},
-		"half an object":       {"providers: [a]\ntypes:\n- types: [t]\n  kubernetes: true", "f:3: types[0]: an object of Kubernetes has either object, or resource, kind and group (left out for core)"},
-		"a resource's kind":    {"providers: [a]\ntypes:\n- types: [t]\n  kubernetes: true\n  kind: Pod\n  resource: Pod", `f:6: types[0].resource: "Pod" is no resource as the API calls it: lower case, plural`},
-		"a name of an object":  {"providers: [a]\ntypes:\n- types: [t]\n  kubernetes: true\n  kind: Pod\n  resource: pods\n  ref: 'x://{name}'", "f:7: types[0].ref: an object of Kubernetes is called by its cluster, group, resource and name"},
-		"loose without labels": {"providers: [a]\ntypes:\n- types: [t]\n  loose: true", "f:4: types[0].loose: is about labels, and there are none"},
-		"two mistakes":         {"providers: [a]\nlabels: [a b]\nx: y\n", "f:2: labels[0]: \"a b\": between dots there is a key, an index or *\nf:3: there is no key \"x\"; these are: providers, labels, annotations, project, location, names, namespace, providerProject, foldLabels, disarm, types"},
-		"too much":             {strings.Repeat("#", maxRules+1), "f:1: the file has 1048577 bytes, and at most 1048576 are read"},
+		"half a holds":              {"providers: [a]\ntypes:\n- types: [t]\n  container: true\n  holds:\n  - {types: [u]}", "f:6: types[0].holds[0]: types, field and by should be here"},
+		"by of what is no list":     {"providers: [a]\ndisarm:\n- {field: x, when: zero, by: name, says: s}", "f:3: disarm[0].by: is for shrunk"},
+		"a condition on nothing":    {"providers: [a]\ndisarm:\n- {field: x, when: zero, where: {is: [a]}, says: s}", "f:3: disarm[0].where: field is missing"},
+		"a condition's bad pattern": {"providers: [a]\ndisarm:\n- {field: x, when: zero, where: {field: y, is: ['(']}, says: s}", "f:3: disarm[0].where.is[0]: pattern \"(\": error parsing regexp: missing closing ): `(`"},
+		"rights that are none":      {"providers: [a]\ntypes:\n- types: [t]\n  rights: {field: r}", "f:4: types[0].rights: field and strong should be here"},
+		"a bad pattern":             {"providers: [a]\ntypes:\n- types: [t]\n  grants: {members: m, strong: ['(']}", "f:4: types[0].grants.strong[0]: pattern \"(\": error parsing regexp: missing closing ): `(`"},
+		"a grant to nobody":         {"providers: [a]\ntypes:\n- types: [t]\n  grants: {role: r}", "f:4: types[0].grants: members is missing"},
+		"a group of no object":      {"providers: [a]\ntypes:\n- types: [t]\n  group: apps", "f:3: types[0]: group, resource, object and cluster are for what is in Kubernetes: say kubernetes: true"},
+		"half an object":            {"providers: [a]\ntypes:\n- types: [t]\n  kubernetes: true", "f:3: types[0]: an object of Kubernetes has either object, or resource, kind and group (left out for core)"},
+		"a resource's kind":         {"providers: [a]\ntypes:\n- types: [t]\n  kubernetes: true\n  kind: Pod\n  resource: Pod", `f:6: types[0].resource: "Pod" is no resource as the API calls it: lower case, plural`},
+		"a name of an object":       {"providers: [a]\ntypes:\n- types: [t]\n  kubernetes: true\n  kind: Pod\n  resource: pods\n  ref: 'x://{name}'", "f:7: types[0].ref: an object of Kubernetes is called by its cluster, group, resource and name"},
+		"loose without labels":      {"providers: [a]\ntypes:\n- types: [t]\n  loose: true", "f:4: types[0].loose: is about labels, and there are none"},
+		"two mistakes":              {"providers: [a]\nlabels: [a b]\nx: y\n", "f:2: labels[0]: \"a b\": between dots there is a key, an index or *\nf:3: there is no key \"x\"; these are: providers, labels, annotations, project, location, names, namespace, providerProject, foldLabels, disarm, types"},
+		"too much":                  {strings.Repeat("#", maxRules+1), "f:1: the file has 1048577 bytes, and at most 1048576 are read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadRules("f", []byte(c.in))

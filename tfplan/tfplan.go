@@ -65,6 +65,8 @@ type Head struct {
 	// for a later plan (deferred, -target). Terraform before 1.8 says nothing of Complete,
 	// which then counts as true.
 	Errored, Complete bool
+	// CompleteAssumed says that the plan says nothing of Complete.
+	CompleteAssumed bool
 	// Deferred is how many changes, and actions, were left for a later plan.
 	Deferred int
 	// Managed is how many managed resource instances the prior state holds, deposed ones
@@ -80,10 +82,18 @@ type Head struct {
 	// arguments that could be secret. Those of nested blocks, such as helm's kubernetes,
 	// go by their own name.
 	Providers map[string]map[string]string
+	// Configurations are the keys of each provider's configurations, sorted, by the
+	// provider's source address.
+	Configurations map[string][]string
 	// ProviderOf is the configuration key of each resource's provider by the resource's
-	// address without indices, where it is not the provider's plain name, the last segment
-	// of its source address.
+	// address without indices. Those are left out whose provider has no other configuration
+	// than the one that goes by its plain name, the last segment of its source address.
 	ProviderOf map[string]string
+	// Provisioned are the addresses, without indices, of the configured resources that have
+	// provisioners: programs that run when they are created or destroyed.
+	Provisioned map[string]bool
+	// Externals is how many data sources external the apply reads: each runs a program.
+	Externals int
 }
 
 // Share is how much of what is managed the plan takes away, in percent, rounded up: of

@@ -43,7 +43,7 @@ type assembly struct {
 
 // parts are what commands do not have in common.
 type parts struct {
-	lookup     webhook.Lookup
+	lookup     webhook.Lookup     // nil if no reviews are judged: then there is no reviewer
 	dependents webhook.Dependents // nil if nobody looks
 	recorder   guard.Recorder
 	breakGlass guard.BreakGlass // nil if it is off
@@ -71,8 +71,8 @@ func assemble(ctx context.Context, c config.Configuration, p parts) (*assembly, 
 		DryRunEnforcement: c.DryRunEnforcement, UnknownIsNotProduction: p.offline,
 		Now: p.now, Entropy: rand.Reader, Log: p.log, Registerer: p.registerer,
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || p.lookup == nil {
+		return &assembly{engine: e, guard: g}, err
 	}
 	selectors, namespaceSelectors, err := productionSelectors(c)
 	if err != nil {

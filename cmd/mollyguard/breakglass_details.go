@@ -91,7 +91,7 @@ func (c clock) asked(l *lines, v breakglass.Case, here string) {
 	}
 	scope := v.Scope()
 	if isPlan(scope) {
-		opensPlan(l, scope)
+		opensPlan(l, scope, v.Request)
 	} else {
 		opens(l, scope)
 	}

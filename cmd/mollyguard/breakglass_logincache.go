@@ -115,7 +115,7 @@ func (l *logins) load() (kept login, err error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return kept, &exitError{
 			code: exitUndecided, err: fmt.Errorf("you are not logged in to %s", shown(l.server)),
-			hint: "log in with login --issuer URL --client-id ID, or say --api-token-file FILE, or set " + tokenVariable,
+			hint: "log in with mollyguard break-glass login --issuer URL --client-id ID, or say --api-token-file FILE, or set " + tokenVariable,
 		}
 	}
 	if err != nil {

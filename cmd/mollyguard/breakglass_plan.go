@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,17 +13,13 @@ import (
 
 	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/operation"
+	"github.com/mollyguard/mollyguard/tfplan"
 	"github.com/mollyguard/mollyguard/tfplan/receipt"
 )
 
-const (
-	// maxPlanTargets is how many refused targets of a plan a request names. Of more, no
-	// approver reads each: they approve the plan, and how much of it is refused.
-	maxPlanTargets = 12
-	// maxPlanTargetBytes caps what they take in the grant's token: of its 4 KiB
-	// (breakglass.MaxToken) 2.8 KiB are claims, half of which are for the reason and names.
-	maxPlanTargetBytes = 1400
-)
+// maxPlanTargetBytes caps the names of refused targets in the grant's token: of its 4 KiB
+// (breakglass.MaxToken) 2.8 KiB are claims, half of which are for the reason and names.
+const maxPlanTargetBytes = 1400
 
 // receiptHint is for who has no receipt that a grant could be asked for with.
 const receiptHint = "mollyguard plan check writes it, of the plan that is to be applied"
@@ -82,48 +80,88 @@ func fromPlan(ctx context.Context, desk connection, r receipt.Receipt, p *breakg
 	if err != nil {
 		return err
 	}
-	plan := operation.PlanReference(r.Plan.Digest)
-	p.Scope = breakglass.Scope{
-		Surface: operation.Terraform, Audience: caller.Audience, Verbs: r.Decision.Verbs, Objects: r.Decision.Denied,
-		Targets: append([]operation.Reference{plan}, planTargets(plan, r.Decision)...),
-	}
+	p.Scope = planScope(r, caller.Audience)
 	p.Approvals = r.Decision.Approvals
-	if len(r.Decision.IDs) > 0 {
-		p.Decision = r.Decision.IDs[0]
+	p.Decision = r.Decision.IDs[0] // there is one of what was refused
+	p.Receipt, err = compactReceipt(r)
+	return err
+}
+
+// compactReceipt is a receipt as it is sent, or nothing if it is longer than any that a
+// server takes: one that wants to see it says so.
+func compactReceipt(r receipt.Receipt) ([]byte, error) {
+	text, err := receipt.Encode(r)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		return nil, fmt.Errorf("send the receipt: %w", err)
+	}
+	if b.Len() > breakglass.MaxReceipt {
+		return nil, nil
+	}
+	return b.Bytes(), nil
+}
+
+// planScope is what a grant has to open so that the plan of a receipt may be applied: what
+// is refused, and what another grant lifted, since a plan is applied by one.
+func planScope(r receipt.Receipt, audience string) breakglass.Scope {
+	return breakglass.Scope{
+		Surface: operation.Terraform, Audience: audience, Verbs: r.Decision.Verbs,
+		Objects: r.Decision.Denied + r.Decision.Lifted, Whole: r.Decision.Whole,
+		Targets: append([]operation.Reference{operation.PlanReference(r.Plan.Digest)}, planTargets(r.Decision)...),
+	}
 }
 
 // planTargets are the targets of refused operations, if they are few enough to be named
 // one by one; else none.
-func planTargets(plan operation.Reference, d receipt.Decision) []operation.Reference {
-	if d.Denied > maxPlanTargets || len(d.Targets) == 0 {
+func planTargets(d receipt.Decision) []operation.Reference {
+	if d.Denied+d.Lifted > breakglass.MaxNamed {
 		return nil
 	}
 	var targets []operation.Reference
-	for _, target := range d.Targets[:min(d.Denied, len(d.Targets))] { // those come first
-		if target.Ref != plan.Ref && !slices.Contains(targets, target) {
-			targets = append(targets, target)
-		}
+	size := 0
+	for _, ref := range refusedNames(d) {
+		targets = append(targets, breakglass.PlanTarget(ref))
+		size += len(ref)
 	}
-	text, err := json.Marshal(targets)
-	if err != nil || len(text) > maxPlanTargetBytes {
+	if size > maxPlanTargetBytes {
 		return nil
 	}
 	return targets
 }
 
-// planned says in a few words what a grant for a plan opens.
-func planned(s breakglass.Scope, name func(operation.Reference) string) string {
-	text := describe(s.Targets[0]) + ": " + verbs(s.Verbs)
-	if len(s.Targets) == 1 {
-		return text + " of " + refusedOperations(s.Objects)
-	}
-	for i, target := range s.Targets[1:] {
-		if i > 0 {
-			text += ","
+// refusedNames are the canonical names in a decision, each once, and without the plan.
+func refusedNames(d receipt.Decision) []string {
+	var names []string
+	for _, target := range d.Targets {
+		if _, whole := operation.ParsePlanRef(target.Ref); !whole && !slices.Contains(names, target.Ref) {
+			names = append(names, target.Ref)
 		}
-		text += " " + name(target)
+	}
+	return names
+}
+
+// planned says in a few words what a grant for a plan opens. Objects have their canonical
+// names: what else they are called is in no plan.
+func planned(s breakglass.Scope) string {
+	text := describe(s.Targets[0]) + ": " + verbs(s.Verbs)
+	switch {
+	case len(s.Targets) > 1:
+		for i, target := range s.Targets[1:] {
+			if i > 0 {
+				text += ","
+			}
+			text += " " + shown(target.Ref)
+		}
+	case s.Whole && s.Objects == 1:
+		return text + " of the plan as a whole"
+	default:
+		text += " of " + refusedOperations(s.Objects)
+	}
+	if s.Whole {
+		text += ", and the plan as a whole"
 	}
 	return text
 }
@@ -138,7 +176,7 @@ func refusedOperations(n int) string {
 
 // opensPlan says what a grant for a plan opens, in full: what whoever approves has to
 // compare with what they looked at.
-func opensPlan(l *lines, s breakglass.Scope) {
+func opensPlan(l *lines, s breakglass.Scope, asked *breakglass.Request) {
 	digest, _ := operation.ParsePlanRef(s.Targets[0].Ref)
 	l.add("plan", "sha256:%s", digest)
 	l.add("plan", "this one as it was checked, applied once; one that is made again is another")
@@ -146,10 +184,50 @@ func opensPlan(l *lines, s breakglass.Scope) {
 	for _, target := range s.Targets[1:] {
 		l.add("targets", "%s", shown(target.Ref))
 	}
-	if len(s.Targets) == 1 {
+	var facts breakglass.PlanFacts
+	if asked != nil && asked.Plan != nil {
+		facts = *asked.Plan
+	}
+	switch {
+	case len(s.Targets) > 1:
+	case s.Whole && s.Objects == 1:
+		l.add("targets", "nothing that is refused by itself")
+	default:
 		l.add("targets", "%s: the receipt, and what plan check told, say which", refusedOperations(s.Objects))
+		for _, name := range facts.Names {
+			l.add("targets", "among them %s", shown(name))
+		}
+	}
+	if s.Whole {
+		l.add("targets", "the plan as a whole: a policy refuses how much it removes, or how it was made")
+	}
+	l.add("removes", "%s", removes(facts))
+	if asked != nil {
+		l.add("receipt", "%s", vouched(facts))
 	}
 }
+
+// removes says how much of the state a plan removes, if that is known.
+func removes(f breakglass.PlanFacts) string {
+	if f.Managed <= 0 || f.Destroys < 0 {
+		return ""
+	}
+	head := tfplan.Head{Destroys: f.Destroys, Managed: f.Managed}
+	return fmt.Sprintf("%d of %d resources (%d %%)", f.Destroys, f.Managed, head.Share())
+}
+
+// vouched says whose word it is what a plan does.
+func vouched(f breakglass.PlanFacts) string {
+	if f.Key != "" {
+		return "signed with key " + shown(f.Key) + ", and this is what it says"
+	}
+	return "not signed: all but the digest is what the requester says; compare it with what plan check told"
+}
+
+// attemptID names one attempt to apply the plan of a receipt, for the use of a grant: after
+// the decision that it rests on, a text that no other attempt has. Two attempts with one
+// receipt are two uses, of which one is refused.
+func attemptID(r receipt.Receipt) string { return r.Decision.IDs[0] + "/" + rand.Text() }
 
 // isPlan reports whether a scope is of a Terraform plan.
 func isPlan(s breakglass.Scope) bool {

@@ -29,9 +29,9 @@ func refusedPlan() receipt.Receipt {
 		Decision: receipt.Decision{
 			Outcome: operation.OutcomeDeny, Denied: 2, Verbs: []operation.Verb{operation.Delete}, Approvals: 1,
 			Targets: []operation.Reference{
-				{Ref: ordersDB, Kind: "DatabaseInstance", Name: "orders"}, {Ref: usersDB, Kind: "DatabaseInstance", Name: "users"},
-				{Ref: "gcp://sqladmin.googleapis.com/projects/dev/instances/x", Kind: "DatabaseInstance", Name: "x"}, // not refused
+				{Ref: ordersDB, Kind: "TestFixture", Name: "scratch-orders"}, {Ref: usersDB, Kind: "DatabaseInstance", Name: "users"},
 			},
+			Destroys: 4, Managed: 9,
 			IDs: []string{aDecision},
 		},
 		Grants: []string{},
@@ -59,11 +59,17 @@ func written(t *testing.T, r receipt.Receipt) string {
 func TestLeaveForAPlanIsAskedForWithItsReceipt(t *testing.T) {
 	many := refusedPlan()
 	many.Decision.Denied, many.Decision.Approvals = 300, 2
-	wide := refusedPlan()
-	wide.Decision.Targets[0].Ref += strings.Repeat("x", maxPlanTargetBytes)
 	whole := refusedPlan()
+	alone := refusedPlan()
+	alone.Decision.Denied, alone.Decision.Whole, alone.Decision.Targets = 1, true, []operation.Reference{}
+	unknown := refusedPlan()
+	unknown.Decision.Managed = 0
+	again := refusedPlan() // it was checked with a token that opens one of the two
+	again.Decision.Denied, again.Decision.Lifted, again.Grants = 1, 1, []string{"bg-0000-0000"}
+	whole.Decision.Whole = true
 	whole.Decision.Denied, whole.Decision.Verbs = 3, []operation.Verb{operation.Delete, operation.Replace}
 	whole.Decision.Targets = append([]operation.Reference{operation.PlanReference(planDigest)}, whole.Decision.Targets[:2]...)
+	const removed = "\nremoves    4 of 9 resources (45 %)"
 	for _, tt := range []struct {
 		name    string
 		receipt receipt.Receipt
@@ -75,26 +81,44 @@ func TestLeaveForAPlanIsAskedForWithItsReceipt(t *testing.T) {
 			"plan sha256:ab12cd34ab12: delete " + ordersDB + ", " + usersDB,
 			`verb       delete
 targets    ` + ordersDB + `
+           ` + usersDB + removed,
+		},
+		{
+			"with what another grant opens", again,
+			"plan sha256:ab12cd34ab12: delete " + ordersDB + ", " + usersDB,
+			`verb       delete
+targets    ` + ordersDB + `
+           ` + usersDB + removed,
+		},
+		{
+			"of which it is not known how much of the state it is", unknown,
+			"plan sha256:ab12cd34ab12: delete " + ordersDB + ", " + usersDB,
+			`verb       delete
+targets    ` + ordersDB + `
            ` + usersDB,
 		},
 		{
+			"as a whole", alone,
+			"plan sha256:ab12cd34ab12: delete of the plan as a whole",
+			`verb       delete
+targets    nothing that is refused by itself
+           the plan as a whole: a policy refuses how much it removes, or how it was made` + removed,
+		},
+		{
 			"and not the plan itself twice", whole,
-			"plan sha256:ab12cd34ab12: delete,replace " + ordersDB + ", " + usersDB,
+			"plan sha256:ab12cd34ab12: delete,replace " + ordersDB + ", " + usersDB + ", and the plan as a whole",
 			`verb       delete,replace
 targets    ` + ordersDB + `
-           ` + usersDB,
+           ` + usersDB + `
+           the plan as a whole: a policy refuses how much it removes, or how it was made` + removed,
 		},
 		{
 			"counting it where it is too much to name", many,
 			"plan sha256:ab12cd34ab12: delete of all 300 operations that are refused",
 			`verb       delete
-targets    all 300 operations that are refused: the receipt, and what plan check told, say which`,
-		},
-		{
-			"or does not fit into a token", wide,
-			"plan sha256:ab12cd34ab12: delete of all 2 operations that are refused",
-			`verb       delete
-targets    all 2 operations that are refused: the receipt, and what plan check told, say which`,
+targets    all 300 operations that are refused: the receipt, and what plan check told, say which
+           among them ` + ordersDB + `
+           among them ` + usersDB + removed,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,6 +143,7 @@ requester  alice@example.com
 plan       sha256:%[2]s
            this one as it was checked, applied once; one that is made again is another
 %[3]s
+receipt    not signed: all but the digest is what the requester says; compare it with what plan check told
 cluster    prod-eu
 reason     moved
 how long   30 min

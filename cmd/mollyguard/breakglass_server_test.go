@@ -61,8 +61,8 @@ func startDesk(t *testing.T) deskServer {
 	return startDeskWith(t, func() time.Time { return atTheDesk })
 }
 
-// startDeskWith is startDesk with another clock.
-func startDeskWith(t *testing.T, now func() time.Time) deskServer {
+// startDeskWith is startDesk with another clock, and other options.
+func startDeskWith(t *testing.T, now func() time.Time, change ...func(o *breakglass.DeskOptions)) deskServer {
 	t.Helper()
 	folder := t.TempDir()
 	server := deskServer{alice: filepath.Join(folder, "alice"), bob: filepath.Join(folder, "bob")}
@@ -109,10 +109,14 @@ func startDeskWith(t *testing.T, now func() time.Time) deskServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	desk, err := breakglass.NewDesk(breakglass.DeskOptions{
+	options := breakglass.DeskOptions{
 		Store: book, Keys: keys, Rules: easyRules{}, Authorizer: rightsOf{rights}, Recorder: forgetful{},
-		Audience: "prod-eu", Entropy: rand.Reader, Now: now,
-	})
+		Audience: "prod-eu", Entropy: rand.Reader, Receipt: receiptDesk{}.look, Now: now,
+	}
+	for _, one := range change {
+		one(&options)
+	}
+	desk, err := breakglass.NewDesk(options)
 	if err != nil {
 		t.Fatal(err)
 	}

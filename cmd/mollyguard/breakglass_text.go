@@ -215,7 +215,7 @@ func what(s breakglass.Scope) string {
 	if isPlan(s) {
 		short := s
 		short.Targets = s.Targets[:min(2, len(s.Targets))]
-		text := planned(short, describe)
+		text := planned(short)
 		if more := len(s.Targets) - len(short.Targets); more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
@@ -231,7 +231,7 @@ func what(s breakglass.Scope) string {
 // whole is what, with each cloud resource that is asked for.
 func whole(s breakglass.Scope) string {
 	if isPlan(s) {
-		return planned(s, func(target operation.Reference) string { return shown(target.Ref) })
+		return planned(s)
 	}
 	if !slices.ContainsFunc(s.Targets, inCloud) {
 		return what(s)

@@ -78,7 +78,7 @@ To a file that has users already, add what stands below users.`,
 			if err := encoder.Encode(file); err != nil {
 				return err
 			}
-			fmt.Fprintf(s.err, "mollyguard: the users file (api.users) with this user; if there is one already, add what stands below users:\n%s", b.Bytes())
+			fmt.Fprintf(s.err, "# The users file (api.users) with this user; if there is one already, add what stands below users:\n%s", b.Bytes())
 			_, err = fmt.Fprintln(s.out, token.Reveal())
 			return err
 		},

@@ -34,6 +34,10 @@ func (d demoPlan) tell(ctx context.Context) error {
 			return err
 		}
 	}
+	// As terraform init leaves it behind: else nothing tells which workspace is selected.
+	if err := os.Mkdir(filepath.Join(d.folder, ".terraform"), 0o700); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err

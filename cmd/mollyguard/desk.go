@@ -66,6 +66,10 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 	if err != nil {
 		return nil, err
 	}
+	receiptKeys, err := publicReceiptKeys(c)
+	if err != nil {
+		return nil, err
+	}
 	b := c.BreakGlass
 	d.Desk, err = breakglass.NewDesk(breakglass.DeskOptions{
 		Store: store, Keys: d.keys, Rules: plannedRules{issuingRules{d.engine}, *c.Kubernetes.MassChange.Limit, h.planned}, Authorizer: authorizer, Recorder: books.events(), People: people,
@@ -75,7 +79,7 @@ func (env *surroundings) openDesk(ctx context.Context, c config.Configuration, b
 		Assess: func(ctx context.Context, actor operation.Actor, verb operation.Verb, target operation.Reference) ([]operation.Violation, error) {
 			return h.violations(ctx, env, actor, verb, target)
 		},
-		Fate: env.fate, Entropy: rand.Reader, Log: log, Registerer: registerer,
+		Receipt: receiptDesk{receiptKeys}.look, Fate: env.fate, Entropy: rand.Reader, Log: log, Registerer: registerer,
 	})
 	if err != nil {
 		return nil, err

@@ -40,9 +40,9 @@ type planFlags struct {
 func (o *planFlags) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.config, "config", "", "configuration `FILE` (default: built-in defaults)")
-	flags.StringVar(&o.folder, "chdir", "", "the configuration's `FOLDER` (default: the current one)")
+	flags.StringVar(&o.folder, "dir", "", "the configuration's `FOLDER` (default: the current one); other paths are not relative to it")
 	flags.StringVar(&o.binary, "terraform", "", "`BINARY` of Terraform or OpenTofu (default: terraform or tofu)")
-	flags.StringVar(&o.workspace, "workspace", "", "`NAME` of the Terraform workspace (default: the plan file's, $TF_WORKSPACE, or the folder's)")
+	flags.StringVar(&o.workspace, "workspace", "", "`NAME` of the Terraform workspace (default: the plan file's, $TF_WORKSPACE, or what is selected in --dir)")
 	flags.StringVar(&o.applier, "applier", "", "`NAME` of who applies (default: what the environment tells)")
 	flags.StringVar(&o.base, "base", "", "`BRANCH` that the plan is for (default: terraform.baseBranch)")
 	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` with the token of a grant for this plan (default: $"+planTokenVariable+")")
@@ -52,7 +52,7 @@ func (o *planFlags) flags(cmd *cobra.Command) {
 func (o planFlags) again() string {
 	var text strings.Builder
 	for _, flag := range []struct{ name, value string }{
-		{"config", o.config}, {"chdir", o.folder}, {"terraform", o.binary}, {"workspace", o.workspace},
+		{"config", o.config}, {"dir", o.folder}, {"terraform", o.binary}, {"workspace", o.workspace},
 		{"applier", o.applier}, {"base", o.base},
 	} {
 		if flag.value != "" {

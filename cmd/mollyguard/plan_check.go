@@ -25,13 +25,15 @@ func newPlanCheck(s streams) *cobra.Command {
 		Long: `Judge a Terraform plan: whatever it would delete, replace, forget or weaken.
 
 PLAN is what terraform plan -out wrote, and Terraform is run to show it as JSON where
-there is none (--json). PLAN.json is what terraform show -json printed; it says nothing
-of the state that the plan was made for, so a receipt for it pins less.
+there is none (--plan-json). PLAN.json is what terraform show -json printed; it says nothing
+of the state that the plan was made for, so a receipt for it pins less; nor of the
+workspace, so say --workspace where none is selected in the folder.
 
 --receipt writes what was judged, and by which plan, state, commit and identity, for
 mollyguard plan verify right before apply.
 
--o may be given several times, and FORMAT=FILE writes to a file:
+-o may be given several times, and FORMAT=FILE writes to a file, as a whole or not at
+all. What is written holds no secrets and is as readable as the umask lets it be:
   ` + strings.Join(report.Formats(), ", ") + `
 
 Exit code: 0 all allowed, 3 any denied, 1 any that could not be decided, or a plan that
@@ -46,7 +48,7 @@ cannot be read, failed or is incomplete.`,
 	}
 	o.flags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&o.json, "json", "", "`FILE` with the JSON of a plan file, as terraform show -json prints it")
+	flags.StringVar(&o.json, "plan-json", "", "`FILE` with the JSON of a plan file, as terraform show -json prints it; of its values, nothing is compared with the plan file")
 	flags.StringVar(&o.receipt, "receipt", "", "write the receipt to this `FILE`")
 	flags.StringArrayVarP(&o.outputs, "output", "o", []string{"table"}, "output `FORMAT`, or FORMAT=FILE: "+strings.Join(report.Formats(), ", "))
 	flags.BoolVar(&o.partial, "partial", false, "judge a plan that is not the whole (-target, deferred changes) as what it is")
@@ -87,7 +89,7 @@ func (o checkOptions) check(ctx context.Context, c console, path string) (err er
 		return err
 	}
 	defer judge.close(&err)
-	plan, err := planSource{path: path, json: o.json, folder: o.folder, binary: o.binary}.open(ctx, c.streams)
+	plan, err := planSource{path: path, json: o.json, folder: o.folder, binary: o.binary, progress: judge.progress}.open(ctx, c.streams)
 	if err != nil {
 		return err
 	}
@@ -100,6 +102,9 @@ func (o checkOptions) check(ctx context.Context, c console, path string) (err er
 	result, err := judge.judgePlan(ctx, plan, o.partial, records.add)
 	if err != nil {
 		return planError(path, err)
+	}
+	if err := records.commit(); err != nil {
+		return err
 	}
 	if o.receipt != "" {
 		if err := result.writeReceipt(ctx, o.receipt); err != nil {

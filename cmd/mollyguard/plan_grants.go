@@ -70,7 +70,7 @@ func (g *planGrants) Find(ctx context.Context, op *operation.Operation, _ operat
 	grant, err := g.grant(ctx)
 	if err == nil {
 		needs := breakglass.PlanNeeds{Plan: g.plan, Denied: g.lifted + 1, Verbs: op.Verbs()}
-		if op.Target.Ref != g.plan.Ref {
+		if needs.Whole = op.Target.Ref == g.plan.Ref; !needs.Whole {
 			needs.Targets = []string{op.Target.Ref}
 		}
 		err = grant.CoversPlan(needs)

@@ -19,6 +19,8 @@ type planSource struct {
 	json string
 	// folder is where Terraform works, binary which Terraform; empty for the usual.
 	folder, binary string
+	// progress tells how far the reading is; nil for nobody.
+	progress *progress
 }
 
 // openPlan is a plan that can be read.
@@ -30,6 +32,10 @@ type openPlan struct {
 	document *tfplan.Document
 	// file is nil if there is JSON only.
 	file *tfplan.File
+	// shown says that Terraform wrote the JSON, or the very same; notShown says why nobody
+	// knows, where json was given.
+	shown    bool
+	notShown string
 	// files are open as long as the plan is.
 	files []*os.File
 }
@@ -56,9 +62,9 @@ func (o planSource) open(ctx context.Context, s streams) (p *openPlan, err error
 			p.close(&err)
 		}
 	}()
-	first, err := p.take(s, o.path)
+	first, err := p.take(ctx, s, o.path)
 	if err != nil {
-		return p, err
+		return p, planError(o.path, err)
 	}
 	isFile, err := isPlanFile(first)
 	switch {
@@ -66,9 +72,9 @@ func (o planSource) open(ctx context.Context, s streams) (p *openPlan, err error
 	case isFile:
 		err = o.openFile(ctx, s, p, first)
 	case o.json != "":
-		err = usageError("", "--json is for a plan file, and %s is JSON already", shown(o.path))
+		err = usageError("", "--plan-json is for a plan file, and %s is JSON already", shown(o.path))
 	default:
-		p.document, err = openDocument(ctx, first)
+		p.document, err = o.document(ctx, first)
 	}
 	if err != nil {
 		return p, planError(o.path, err)
@@ -84,21 +90,25 @@ func (o planSource) openFile(ctx context.Context, s streams, p *openPlan, file *
 		return err
 	}
 	if p.json = o.json; p.json != "" {
-		text, err := p.take(s, o.json)
-		if err != nil {
-			return err
+		text, err := p.take(ctx, s, o.json)
+		if err == nil {
+			p.document, err = o.document(ctx, text)
 		}
-		if p.document, err = openDocument(ctx, text); err != nil {
+		if err != nil {
 			return fmt.Errorf("%s: %w", shown(o.json), err)
 		}
-		return p.file.Describes(ctx, p.document)
+		if err := p.file.Describes(ctx, p.document); err != nil {
+			return err
+		}
+		return o.compare(ctx, p, file)
 	}
 	text, err := o.show(ctx, file)
 	if err != nil {
 		return err
 	}
 	p.files = append(p.files, text)
-	if p.document, err = openDocument(ctx, text); err != nil {
+	p.shown = true
+	if p.document, err = o.document(ctx, text); err != nil {
 		return fmt.Errorf("what terraform show -json says of it: %w", err)
 	}
 	return p.file.Describes(ctx, p.document)
@@ -111,13 +121,13 @@ func (o planSource) show(ctx context.Context, file *os.File) (text *os.File, err
 	if errors.Is(err, terraform.ErrNone) {
 		return nil, &exitError{
 			code: exitUndecided, err: fmt.Errorf("%w, and the plan file does not say in JSON what it would do", err),
-			hint: "where Terraform is: terraform show -json tfplan > tfplan.json; then: mollyguard plan check tfplan --json tfplan.json",
+			hint: "where Terraform is: terraform show -json tfplan > tfplan.json; then: mollyguard plan check tfplan --plan-json tfplan.json",
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	plan, err := copyNamed(io.NewSectionReader(file, 0, tfplan.MaxFile+1), tfplan.MaxFile)
+	plan, err := scratchOf(file)
 	if err != nil {
 		return nil, err
 	}
@@ -125,9 +135,19 @@ func (o planSource) show(ctx context.Context, file *os.File) (text *os.File, err
 	return temporary(func(w io.Writer) error { return tf.ShowPlan(ctx, w, plan.path, tfplan.MaxJSON) })
 }
 
-// take opens a file, or copies standard input to one.
-func (p *openPlan) take(s streams, path string) (*os.File, error) {
-	file, err := takeFile(s, path, tfplan.MaxJSON)
+// scratchOf is a copy of a plan file that is open, for Terraform to read.
+func scratchOf(file *os.File) (scratchFile, error) {
+	return newScratch(func(w io.Writer) error {
+		return copyCapped(w, io.NewSectionReader(file, 0, tfplan.MaxFile+1), tfplan.MaxFile)
+	})
+}
+
+// planHint is for who gave no plan.
+const planHint = "terraform plan -out=tfplan writes a plan file, terraform show -json tfplan its JSON"
+
+// take opens a plan, or copies standard input to a file.
+func (p *openPlan) take(ctx context.Context, s streams, path string) (*os.File, error) {
+	file, err := takeFile(ctx, s, path, tfplan.MaxJSON, planHint)
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +155,33 @@ func (p *openPlan) take(s streams, path string) (*os.File, error) {
 	return file, nil
 }
 
-// takeFile opens a file that can be read from any place: a copy, of what is a pipe.
-func takeFile(s streams, path string, limit int64) (*os.File, error) {
+// takeFile opens a file that can be read from any place: a copy, of what is a pipe. Its
+// errors leave the name to planError; hint says where such a file comes from.
+func takeFile(ctx context.Context, s streams, path string, limit int64, hint string) (*os.File, error) {
+	file, err := until(ctx, func() (*os.File, error) { return takeAny(s, path, limit) }, func(late *os.File) { _ = late.Close() })
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	if wrong, ok := errors.AsType[*os.PathError](err); ok {
+		err = wrong.Err
+	}
+	if err != nil {
+		return nil, &exitError{code: exitUndecided, err: err, hint: hint}
+	}
+	return file, nil
+}
+
+func takeAny(s streams, path string, limit int64) (*os.File, error) {
 	if path == "-" {
 		return copyOf(s.in, limit)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, &exitError{code: exitUndecided, err: err}
+		return nil, err
 	}
 	info, err := file.Stat()
 	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder", shown(path))
+		err = errors.New("it is a folder")
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -156,63 +191,6 @@ func takeFile(s streams, path string, limit int64) (*os.File, error) {
 	}
 	copied, err := copyOf(file, limit)
 	return copied, errors.Join(err, file.Close())
-}
-
-func copyOf(r io.Reader, limit int64) (*os.File, error) {
-	return temporary(func(w io.Writer) error {
-		n, err := io.Copy(w, io.LimitReader(r, limit+1))
-		if err == nil && n > limit {
-			err = fmt.Errorf("more than %d MiB", limit>>20)
-		}
-		return err
-	})
-}
-
-// temporary is a file with what write writes, at its start. It has no name: plans hold secrets, and
-// nothing of it is left behind, however the program ends.
-func temporary(write func(io.Writer) error) (file *os.File, err error) {
-	named, err := newScratch(write)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(named.path); err != nil {
-		return nil, errors.Join(fmt.Errorf("keep the plan for no longer than needed: %w", err), named.file.Close())
-	}
-	if _, err := named.file.Seek(0, io.SeekStart); err != nil {
-		return nil, errors.Join(err, named.file.Close())
-	}
-	return named.file, nil
-}
-
-// scratchFile is a temporary file that another program can open.
-type scratchFile struct {
-	file *os.File
-	path string
-}
-
-func (f scratchFile) remove() error { return errors.Join(f.file.Close(), os.Remove(f.path)) }
-
-func copyNamed(r io.Reader, limit int64) (scratchFile, error) {
-	return newScratch(func(w io.Writer) error {
-		n, err := io.Copy(w, r)
-		if err == nil && n > limit {
-			err = fmt.Errorf("more than %d MiB", limit>>20)
-		}
-		return err
-	})
-}
-
-// newScratch makes a file that only its user can read (os.CreateTemp: mode 0600).
-func newScratch(write func(io.Writer) error) (f scratchFile, err error) {
-	f.file, err = os.CreateTemp("", "mollyguard-plan-*")
-	if err != nil {
-		return f, fmt.Errorf("make a temporary file for the plan: %w", err)
-	}
-	f.path = f.file.Name()
-	if err := write(f.file); err != nil {
-		return f, errors.Join(err, f.remove())
-	}
-	return f, nil
 }
 
 func isPlanFile(file *os.File) (bool, error) {
@@ -233,11 +211,16 @@ func openPlanFile(ctx context.Context, file *os.File) (*tfplan.File, error) {
 }
 
 func openDocument(ctx context.Context, file *os.File) (*tfplan.Document, error) {
+	return planSource{}.document(ctx, file)
+}
+
+// document reads plan JSON.
+func (o planSource) document(ctx context.Context, file *os.File) (*tfplan.Document, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	return tfplan.Open(ctx, file, info.Size())
+	return tfplan.Open(ctx, watch(file, info.Size(), o.progress), info.Size())
 }
 
 // planError is an error about a plan, for people: the file's name first, and what to do

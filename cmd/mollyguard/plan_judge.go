@@ -17,7 +17,6 @@ import (
 	"github.com/mollyguard/mollyguard/tfplan/applier"
 	"github.com/mollyguard/mollyguard/tfplan/git"
 	"github.com/mollyguard/mollyguard/tfplan/report"
-	"github.com/mollyguard/mollyguard/webhook"
 )
 
 // planJudge is what plans are judged with: the policies, the rules of what resources are,
@@ -28,8 +27,10 @@ type planJudge struct {
 	config  config.Configuration
 	engine  *engine.Engine
 	guard   *guard.Guard
-	mapper  *tfplan.Mapper
+	mapping tfplan.MapperOptions
 	applier applier.Applier
+	// progress is told while plans are read and judged.
+	progress *progress
 	// grants lift denials of the plan at hand; nil without a token.
 	grants *planGrants
 	log    *ledger.Log // nil if decisions are kept nowhere
@@ -41,13 +42,13 @@ type planJudge struct {
 
 // judge puts together what plans are judged with.
 func (o planFlags) judge(ctx context.Context, c console) (j *planJudge, err error) {
-	j = &planJudge{console: c, flags: o, applier: applier.Detect(applier.Options{Override: o.applier})}
+	j = &planJudge{console: c, flags: o, applier: applier.Detect(applier.Options{Override: o.applier}), progress: &progress{console: c}}
 	defer func() {
 		if err != nil {
 			j.close(&err)
 		}
 	}()
-	if j.config, err = loadConfig(o.config); err != nil {
+	if j.config, err = loadConfigUntil(ctx, o.config); err != nil {
 		return j, err
 	}
 	for _, problem := range j.applier.Problems {
@@ -59,14 +60,10 @@ func (o planFlags) judge(ctx context.Context, c console) (j *planJudge, err erro
 	if j.agents, err = parsePatterns(j.config.Agents); err != nil {
 		return j, err
 	}
-	if j.mapper, err = newPlanMapper(j.config, j.applier); err != nil {
+	if j.mapping, err = planMapping(j.config, j.applier); err != nil {
 		return j, err
 	}
-	lookup, err := webhook.NewFileLookup(nil)
-	if err != nil {
-		return j, err
-	}
-	p := parts{lookup: lookup, recorder: discard{}, now: c.now}
+	p := parts{recorder: discard{}, now: c.now}
 	// Standard output is for the report: only a file keeps decisions.
 	if path := j.config.DecisionLog.Path; path != "-" {
 		if j.log, err = ledger.OpenLog(path); err != nil {
@@ -86,6 +83,7 @@ func (o planFlags) judge(ctx context.Context, c console) (j *planJudge, err erro
 }
 
 func (j *planJudge) close(err *error) {
+	j.progress.end()
 	if j.log != nil {
 		*err = errors.Join(*err, j.log.Close())
 	}
@@ -95,6 +93,7 @@ func (j *planJudge) close(err *error) {
 type judgedPlan struct {
 	*planJudge
 	plan      *openPlan
+	mapper    *tfplan.Mapper
 	workspace string
 	// root tells this configuration from others of the same repository: its folder there.
 	root     string
@@ -102,7 +101,8 @@ type judgedPlan struct {
 	kept     report.Collector
 	outcomes outcomes
 	sum      planSum
-	notes    []string
+	// notes are on the plan, for every report; asides only for who checks it, and applies.
+	notes, asides []string
 }
 
 // each is called for every decision.
@@ -110,11 +110,17 @@ type each func(d operation.Decision) error
 
 // judgePlan judges all that a plan does.
 func (j *planJudge) judgePlan(ctx context.Context, plan *openPlan, partial bool, each each) (*judgedPlan, error) {
+	defer j.progress.end()
 	result := &judgedPlan{planJudge: j, plan: plan, head: plan.document.Head()}
 	if err := result.whole(partial); err != nil {
 		return nil, err
 	}
 	var err error
+	mapping := j.mapping
+	mapping.Appliers = slices.Concat(mapping.Appliers, planIdentities(result.head))
+	if result.mapper, err = tfplan.NewMapper(mapping); err != nil {
+		return nil, err
+	}
 	if result.workspace, err = j.workspace(ctx, plan); err != nil {
 		return nil, err
 	}
@@ -132,10 +138,16 @@ func (j *planJudge) judgePlan(ctx context.Context, plan *openPlan, partial bool,
 		MaxDestroys: *j.config.Terraform.MaxDestroys, MaxShare: *j.config.Terraform.MaxShare,
 		Unsafe: result.hazards(),
 	}
-	for op, err := range tfplan.Operations(ctx, plan.document, j.mapper, whole) {
+	judged := 0
+	for op, err := range tfplan.Operations(ctx, plan.document, result.mapper, whole) {
 		if err != nil {
 			return nil, err
 		}
+		if result.inUnknown() {
+			op.Unknown = append(op.Unknown, unknownWorkspace)
+		}
+		judged++
+		j.progress.judged(judged)
 		decision := j.guard.Decide(ctx, op)
 		result.outcomes.add(decision)
 		result.sum.add(decision)
@@ -144,7 +156,23 @@ func (j *planJudge) judgePlan(ctx context.Context, plan *openPlan, partial bool,
 			return nil, err
 		}
 	}
+	j.progress.end()
+	result.remark(judged)
 	return result, nil
+}
+
+// remark says what the decisions rest on.
+func (r *judgedPlan) remark(judged int) {
+	if judged > 0 && r.inUnknown() {
+		r.asides = append(r.asides, "nothing tells which workspace the plan is for, so all of it counts as production: say --workspace NAME")
+	}
+	if r.plan.json != "" && !r.plan.shown {
+		r.asides = append(r.asides, "the values in --plan-json are taken on trust ("+r.plan.notShown+"): "+
+			"plan verify compares them with what terraform show -json says of the plan file")
+	}
+	for _, aside := range r.asides {
+		r.say("note: %s", aside)
+	}
 }
 
 // whole is an error for a plan that is not all that there is to it.
@@ -162,6 +190,8 @@ func (r *judgedPlan) whole(partial bool) error {
 		}
 	case !r.head.Complete:
 		r.notes = append(r.notes, "the plan is incomplete: what it leaves out is not judged")
+	case r.head.CompleteAssumed:
+		r.notes = append(r.notes, "the plan does not say whether it is complete, as Terraform does since 1.8: what -target left out is not judged")
 	}
 	return nil
 }
@@ -214,18 +244,6 @@ func (j *planJudge) via(head tfplan.Head) string {
 		via += " in " + j.applier.Via
 	}
 	return via
-}
-
-// workspace is the plan's: as the plan file says or, for plan JSON, which does not, the one
-// that is selected.
-func (j *planJudge) workspace(ctx context.Context, plan *openPlan) (string, error) {
-	if plan.file == nil || plan.file.Workspace == "" {
-		return j.flags.selectedWorkspace(ctx, nil)
-	}
-	if said := j.flags.workspace; said != "" && said != plan.file.Workspace {
-		return "", usageError("", "--workspace is %s, and the plan file is for %s", shown(said), shown(plan.file.Workspace))
-	}
-	return plan.file.Workspace, nil
 }
 
 // root is the folder of the configuration in its repository, with slashes and "." for the

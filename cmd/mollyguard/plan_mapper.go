@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 
@@ -14,37 +13,49 @@ import (
 	"github.com/mollyguard/mollyguard/tfplan/applier"
 )
 
-// newPlanMapper says what resources are, by the built-in rules and the configuration's.
-func newPlanMapper(c config.Configuration, who applier.Applier) (*tfplan.Mapper, error) {
+// maxRulesFile caps a file of rules in bytes: what tfplan.ReadRules takes, and more, so
+// that it is the one to say what is wrong.
+const maxRulesFile = 2 << 20
+
+// planMapping says what resources are, by the built-in rules and the configuration's.
+func planMapping(c config.Configuration, who applier.Applier) (o tfplan.MapperOptions, err error) {
 	rules, err := tfplan.EmbeddedRules()
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	for i, path := range c.Terraform.Rules {
-		data, err := os.ReadFile(path)
+		data, err := readRegular(path, maxRulesFile)
 		if err != nil {
-			return nil, fmt.Errorf("terraform.rules[%d]: %w", i, err)
+			return o, fmt.Errorf("terraform.rules[%d]: %w", i, err)
 		}
 		more, err := tfplan.ReadRules(path, data)
 		if err != nil {
-			return nil, err
+			return o, err
 		}
 		rules = append(rules, more)
 	}
 	selectors, _, err := productionSelectors(c)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	cluster, err := planClusters(c)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
-	return tfplan.NewMapper(tfplan.MapperOptions{
+	addresses, err := parsePatterns(c.Production.Addresses)
+	if err != nil {
+		return o, err
+	}
+	return tfplan.MapperOptions{
 		Rules: rules, Cluster: cluster, Appliers: append(who.Names(), c.Terraform.Appliers...),
 		Marked: func(set map[string]string) bool {
 			return slices.ContainsFunc(selectors, func(s labels.Selector) bool { return s.Matches(labels.Set(set)) })
 		},
-	})
+		Protected:            func(address string) bool { return matchesAny(addresses, address) },
+		Own:                  planOwn(c),
+		NamespaceLabelsCount: len(c.Production.NamespaceSelectors) > 0,
+		ProjectsCount:        len(c.Production.Projects) > 0,
+	}, nil
 }
 
 // planClusters says which cluster the objects of Kubernetes providers are in.

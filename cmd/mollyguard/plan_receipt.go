@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
+	"time"
 
-	"github.com/mollyguard/mollyguard/breakglass"
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/operation"
 	"github.com/mollyguard/mollyguard/tfplan/applier"
@@ -21,78 +20,16 @@ import (
 // file with it.
 const receiptKeyVariable = "MOLLYGUARD_RECEIPT_KEY"
 
-// planSum sums decisions up, for a receipt.
-type planSum struct {
-	receipt.Decision
-	// lifted are the targets and ids of what grants lifted; refused those of the rest.
-	refused, lifted sumList
-	grants          []string
-}
-
-type sumList struct {
-	targets []operation.Reference
-	ids     []string
-}
-
-// maxSum is how many targets and ids a receipt has of each.
-const maxSum = 64
-
-func (l *sumList) add(d operation.Decision) {
-	if len(l.ids) < maxSum {
-		l.ids = append(l.ids, d.ID)
-	}
-	// The plan as a whole is what a grant is for anyway.
-	if d.Target.Kind != operation.PlanKind && len(l.targets) < maxSum && !slices.Contains(l.targets, d.Target) {
-		l.targets = append(l.targets, d.Target)
-	}
-}
-
-// add takes in one decision.
-func (s *planSum) add(d operation.Decision) {
-	switch {
-	case d.Refused():
-		s.Denied++
-		s.refused.add(d)
-	case d.Grant != "":
-		s.Lifted++
-		s.lifted.add(d)
-		if !slices.Contains(s.grants, d.Grant) {
-			s.grants = append(s.grants, d.Grant)
-		}
-	default:
-		return
-	}
-	for _, verb := range append([]operation.Verb{d.Verb}, d.Also...) {
-		if !slices.Contains(s.Verbs, verb) {
-			s.Verbs = append(s.Verbs, verb)
-		}
-	}
-	for _, v := range d.Violations {
-		if v.Enforcement == operation.EnforceDeny {
-			s.Approvals = max(s.Approvals, v.BreakGlass.Approvals)
-			s.Never = s.Never || v.BreakGlass.Never
-		}
-	}
-}
-
-// decision is the whole sum.
-func (s *planSum) decision(worst operation.Outcome) receipt.Decision {
-	d := s.Decision
-	d.Outcome = worst
-	d.Targets = slices.Concat(s.refused.targets, s.lifted.targets)
-	d.IDs = slices.Concat(s.refused.ids, s.lifted.ids)
-	return d
-}
-
 // receipt pins what was decided to the plan and the world that it was made for.
 func (r *judgedPlan) receipt(ctx context.Context) (receipt.Receipt, error) {
 	made := receipt.Receipt{
 		Plan:      planDigests(r.plan),
 		Terraform: receipt.Terraform{Version: r.head.TerraformVersion, Workspace: r.workspace, Variables: r.head.Variables},
-		Applier:   receiptApplier(r.applier),
+		Applier:   withPlanFacts(receiptApplier(r.applier), planFacts(r.head)),
 		Decision:  r.sum.decision(r.kept.Outcome()),
-		Grants:    r.sum.grants, Notes: slices.Clone(r.notes),
+		Grants:    r.sum.grants, Notes: slices.Concat(r.notes, r.asides),
 	}
+	made.Decision.Destroys, made.Decision.Managed = r.head.Destroys, r.head.Managed
 	if file := r.plan.file; file != nil {
 		made.State = receipt.State{Known: true, Lineage: file.Lineage, Serial: file.Serial}
 		made.Terraform.Configuration, made.Terraform.Lock = file.Configuration, file.Lock
@@ -112,12 +49,29 @@ func (r *judgedPlan) receipt(ctx context.Context) (receipt.Receipt, error) {
 		}
 		made.Git = &pinned
 		made.Notes = append(made.Notes, notes...)
+		stale, err := staleBase(ctx, repository, pinned, r.now())
+		if err != nil {
+			return made, gitError(err)
+		}
+		if stale != "" {
+			made.Notes = append(made.Notes, stale)
+		}
 	}
-	made, err = receipt.New(made, r.now(), r.config.Terraform.Receipts.Lifetime)
+	return r.sealed(made)
+}
+
+// sealed is a receipt that is good from now on, and signed if there is a key.
+func (j *planJudge) sealed(made receipt.Receipt) (receipt.Receipt, error) {
+	judged, err := judgeDigest(j.config)
 	if err != nil {
 		return made, err
 	}
-	key, there, err := receiptKey(r.config)
+	made.Judge = receipt.Judge{Digest: judged, Version: version()}
+	made, err = receipt.New(made, j.now(), j.config.Terraform.Receipts.Lifetime)
+	if err != nil {
+		return made, err
+	}
+	key, there, err := receiptKey(j.config)
 	if err != nil || !there {
 		return made, err
 	}
@@ -139,6 +93,19 @@ func lookGit(ctx context.Context, repository *git.Repository, branch string) (re
 	return pinned, notes, nil
 }
 
+// staleBase says that the base branch was fetched long ago, or nothing.
+func staleBase(ctx context.Context, repository *git.Repository, pinned receipt.Git, now time.Time) (string, error) {
+	if pinned.Branch == "" {
+		return "", nil
+	}
+	base, err := repository.Base(ctx, pinned.Branch)
+	if err != nil {
+		return "", err
+	}
+	fetched, err := repository.Fetched(ctx)
+	return receipt.Stale(base, fetched, now), err
+}
+
 // where is the folder of the configuration.
 func (o planFlags) where() string {
 	if o.folder == "" {
@@ -157,11 +124,14 @@ func (o planFlags) branch(c config.Configuration) string {
 
 func planDigests(p *openPlan) receipt.Plan {
 	if p.file == nil {
-		return receipt.Plan{Digest: p.document.Digest(), Form: receipt.JSON, JSONDigest: p.document.Digest()}
+		return receipt.Plan{Digest: p.document.Digest(), Form: receipt.JSON, JSONDigest: p.document.Digest(), Values: receipt.Given}
 	}
-	digests := receipt.Plan{Digest: p.file.Digest, Form: receipt.File}
+	digests := receipt.Plan{Digest: p.file.Digest, Form: receipt.File, Values: receipt.Given}
 	if p.document != nil {
 		digests.JSONDigest = p.document.Digest()
+	}
+	if p.shown {
+		digests.Values = receipt.Shown
 	}
 	return digests
 }
@@ -191,17 +161,23 @@ func receiptKey(c config.Configuration) (key receipt.Key, there bool, err error)
 // maxReceiptKey is far above a PEM file with one Ed25519 key.
 const maxReceiptKey = 16 << 10
 
-// write writes the receipt to a file.
+// writeReceipt writes the receipt to a file.
 func (r *judgedPlan) writeReceipt(ctx context.Context, path string) error {
 	made, err := r.receipt(ctx)
 	if err != nil {
 		return err
+	}
+	if missing := unpinned(r.config, made); len(missing) > 0 {
+		return &exitError{code: exitUndecided, err: fmt.Errorf("no receipt is written: %s", missing[0].Sentence), hint: missing[0].Hint}
 	}
 	text, err := receipt.Encode(made)
 	if err != nil {
 		return err
 	}
 	for _, note := range made.Notes {
+		if slices.Contains(r.asides, note) {
+			continue // it was said
+		}
 		r.say("note: %s", operation.Printable(note))
 	}
 	err = writeFile(path, func(w io.Writer) error {
@@ -214,39 +190,10 @@ func (r *judgedPlan) writeReceipt(ctx context.Context, path string) error {
 	return nil
 }
 
-// writeFile writes a file as a whole: what was there stays if it cannot.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), ".mollyguard-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	if err := errors.Join(write(file), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
-}
-
 // gitError is an error about the repository, with what to do.
 func gitError(err error) error {
 	if known, ok := errors.AsType[*git.Error](err); ok {
 		return &exitError{code: exitUndecided, err: err, hint: known.Hint}
 	}
 	return err
-}
-
-// needs is what a grant has to cover according to a receipt.
-func needs(r receipt.Receipt) breakglass.PlanNeeds {
-	n := breakglass.PlanNeeds{
-		Plan: operation.PlanReference(r.Plan.Digest), Denied: r.Decision.Denied + r.Decision.Lifted,
-		Verbs: r.Decision.Verbs, Approvals: r.Decision.Approvals,
-	}
-	for _, target := range r.Decision.Targets {
-		n.Targets = append(n.Targets, target.Ref)
-	}
-	return n
 }

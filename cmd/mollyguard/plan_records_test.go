@@ -73,7 +73,7 @@ func TestPlanRecordsAreWholeAndTheSameAsOnOtherSurfaces(t *testing.T) {
 			"before": object{"metadata": []any{object{"name": "dev", "namespace": "shop", "labels": object{"env": "dev"}}}}, "before_sensitive": object{},
 		}),
 	)
-	got := runs(t, "plan", "check", plan, "--chdir", t.TempDir(), "--config", fileWith(t, "mollyguard.yaml", planConfig), "--applier", "release-bot", "-o", "json")
+	got := runs(t, "plan", "check", plan, "--dir", t.TempDir(), "--workspace", "default", "--config", fileWith(t, "mollyguard.yaml", planConfig), "--applier", "release-bot", "-o", "json")
 	if got.Code != exitDenied || got.Err != "" {
 		t.Fatalf("exit code %d: %s", got.Code, got.Err)
 	}

@@ -111,7 +111,7 @@ func TestPlanSecretsAreInNoOutputNorInTheReceipt(t *testing.T) {
 	config := fileWith(t, "mollyguard.yaml", "apiVersion: config.mollyguard.dev/v1alpha1\nkind: Configuration\ndecisionLog: {path: "+log+"}\n")
 	told := map[string]string{}
 	for _, format := range report.Formats() {
-		got := runs(t, "plan", "check", plan, "--chdir", folder, "--config", config, "--receipt", receipt, "-o", format)
+		got := runs(t, "plan", "check", plan, "--dir", folder, "--workspace", "default", "--config", config, "--receipt", receipt, "-o", format)
 		if got.Code != exitDenied {
 			t.Fatalf("%s: exit code %d, want %d: %s", format, got.Code, exitDenied, got.Err)
 		}

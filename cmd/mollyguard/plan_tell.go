@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/mollyguard/mollyguard/operation"
 	"github.com/mollyguard/mollyguard/tfplan/report"
@@ -15,19 +14,19 @@ import (
 // than a report keeps.
 type records struct {
 	lines []*bufio.Writer
-	files []*os.File
+	files []*wholeFile
 }
 
 // openRecords opens what of the outputs is json.
 func openRecords(stdout io.Writer, outputs []planOutput) (r *records, err error) {
 	r = &records{}
 	for _, output := range outputs {
-		if output.format != "json" {
+		if output.format != report.JSON {
 			continue
 		}
 		to := stdout
 		if output.path != "" {
-			file, err := os.Create(output.path)
+			file, err := createWhole(output.path)
 			if err != nil {
 				r.close(&err)
 				return nil, err
@@ -49,12 +48,33 @@ func (r *records) add(d operation.Decision) error {
 	return nil
 }
 
+// commit puts the files in their places. Until then, what was there stays.
+func (r *records) commit() error {
+	for len(r.lines) > 0 {
+		lines := r.lines[0]
+		r.lines = r.lines[1:]
+		if err := lines.Flush(); err != nil {
+			return err
+		}
+	}
+	for len(r.files) > 0 {
+		file := r.files[0]
+		r.files = r.files[1:]
+		if err := file.commit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close drops the files, unless they are in their places. On standard output is what was
+// decided so far.
 func (r *records) close(err *error) {
 	for _, lines := range r.lines {
 		*err = errors.Join(*err, lines.Flush())
 	}
 	for _, file := range r.files {
-		*err = errors.Join(*err, file.Close())
+		*err = errors.Join(*err, file.drop())
 	}
 }
 
@@ -65,7 +85,7 @@ func (r *judgedPlan) tell(stdout io.Writer, outputs []planOutput, receipt string
 		write := func(w io.Writer) error { return report.Write(w, output.format, told) }
 		var err error
 		switch {
-		case output.format == "json":
+		case output.format == report.JSON:
 		case output.path == "":
 			err = write(stdout)
 		default:
@@ -113,7 +133,7 @@ func (r *judgedPlan) next(receipt string) []string {
 func (r *judgedPlan) again(receipt string) string {
 	command := "mollyguard plan check " + quoted(r.plan.name) + r.flags.again()
 	if r.plan.json != "" {
-		command += " --json " + quoted(r.plan.json)
+		command += " --plan-json " + quoted(r.plan.json)
 	}
 	if !r.head.Complete {
 		command += " --partial"

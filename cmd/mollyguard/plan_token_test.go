@@ -182,14 +182,11 @@ func TestPlanTokensThatAreNotGoodAnyMoreAreRefused(t *testing.T) {
 }
 
 func TestPlanReceiptsThatWereEditedDoNotSpareTheToken(t *testing.T) {
-	const edited = "--receipt: a grant lifted something, and which one, or what, is not said: somebody edited it"
 	for _, tt := range []struct {
 		name string
 		edit func(r *receipt.Receipt)
 		want string
 	}{
-		{"no grant is named", func(r *receipt.Receipt) { r.Grants = []string{} }, edited},
-		{"no decision is named", func(r *receipt.Receipt) { r.Decision.IDs = []string{} }, edited},
 		{"another grant is named", func(r *receipt.Receipt) { r.Grants = []string{"bg-0000-0000"} }, "the token is not good: it is of HANDLE, and the plan was let through by HANDLE"},
 		{"more was lifted", func(r *receipt.Receipt) {
 			r.Decision.Targets = append(r.Decision.Targets, operation.Reference{Ref: "gcp://x/projects/shop/y/z", Kind: "X", Name: "z"})

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,9 @@ type verifyOptions struct {
 	connectOptions
 	plan, state, receipt, output string
 	skip                         []string
+	// judged is the digest of what judges here; empty where the plan was judged by this
+	// very run.
+	judged string
 }
 
 func newPlanVerify(s streams) *cobra.Command {
@@ -53,9 +57,18 @@ Exit code: 0 apply, 3 do not, 1 it could not be told.`,
 	flags.StringVar(&o.plan, "plan", "", "`FILE` that would be applied (required)")
 	flags.StringVar(&o.state, "state", "", "`FILE` with what terraform state pull says, - for standard input (default: Terraform is asked)")
 	flags.StringVar(&o.receipt, "receipt", "", "`FILE` that plan check wrote (required)")
-	flags.StringSliceVar(&o.skip, "skip", nil, "do not insist on knowing `WHAT`: state, git, dirty, applier, workspace")
+	flags.StringSliceVar(&o.skip, "skip", nil, "do not insist on knowing `WHAT`: "+skippable())
 	flags.StringVarP(&o.output, "output", "o", "table", "output `FORMAT`: table or json")
 	return cmd
+}
+
+// skippable lists what --skip takes.
+func skippable() string {
+	var names []string
+	for _, field := range receipt.Skippable() {
+		names = append(names, string(field))
+	}
+	return strings.Join(names, ", ")
 }
 
 // verdict is the answer of verify, as -o json prints it.
@@ -63,8 +76,9 @@ type verdict struct {
 	Verified   bool              `json:"verified"`
 	Plan       string            `json:"plan"`
 	Mismatches []verdictMismatch `json:"mismatches"`
-	// Loose is what was not compared.
+	// Loose is what was not compared, Notes what was said when the plan was checked.
 	Loose  []string `json:"loose"`
+	Notes  []string `json:"notes"`
 	Grants []string `json:"grants"`
 }
 
@@ -80,8 +94,11 @@ func (o verifyOptions) verify(ctx context.Context, c console) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	conf, err := loadConfig(o.config)
+	conf, err := loadConfigUntil(ctx, o.config)
 	if err != nil {
+		return err
+	}
+	if o.judged, err = judgeDigest(conf); err != nil {
 		return err
 	}
 	r, err := readReceipt(c.streams, o.receipt)
@@ -101,7 +118,8 @@ func (o verifyOptions) verify(ctx context.Context, c console) error {
 // answer compares, takes the use of a grant if there is one, and prints.
 func (o verifyOptions) answer(ctx context.Context, c console, conf config.Configuration, r receipt.Receipt, now receipt.Now) error {
 	answer := verdict{Plan: r.Plan.Digest, Loose: receipt.Loose(r, now), Grants: r.Grants, Mismatches: []verdictMismatch{}}
-	for _, m := range receipt.Check(r, now) {
+	answer.Notes = beforehand(r.Notes, answer.Loose)
+	for _, m := range slices.Concat(unpinned(conf, r), receipt.Check(r, now)) {
 		answer.Mismatches = append(answer.Mismatches, verdictMismatch(m))
 	}
 	if len(answer.Mismatches) == 0 && (len(r.Grants) > 0 || r.Decision.Lifted > 0) {
@@ -139,22 +157,16 @@ func (o verifyOptions) check() error {
 	return nil
 }
 
+// maxPublicKeys caps a file with keys in bytes: what receipt.ReadKeys takes, and more, so
+// that it is the one to say what is wrong.
+const maxPublicKeys = 128 << 10
+
 // trusted is an error unless the receipt is signed with a key that is believed, or nobody
 // says which are.
 func trusted(c console, conf config.Configuration, r receipt.Receipt) error {
-	keys := receipt.Keys{}
-	for i, path := range conf.Terraform.Receipts.PublicKeys {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("terraform.receipts.publicKeys[%d]: %w", i, err)
-		}
-		more, err := receipt.ReadKeys(text)
-		if err != nil {
-			return fmt.Errorf("terraform.receipts.publicKeys[%d]: %s: %w", i, shown(path), err)
-		}
-		for id, key := range more {
-			keys[id] = key
-		}
+	keys, err := publicReceiptKeys(conf)
+	if err != nil {
+		return err
 	}
 	own, there, err := receiptKey(conf)
 	if err != nil {
@@ -182,16 +194,19 @@ func (o verifyOptions) now(ctx context.Context, c console, r receipt.Receipt) (n
 	for _, problem := range who.Problems {
 		c.say("warning: %s", operation.Printable(problem))
 	}
-	applies := receiptApplier(who)
+	applies := withPlanFacts(receiptApplier(who), pinnedFacts(r))
 	now = receipt.Now{Time: c.clock.now(), Applier: &applies}
 	if now.Skip, err = receipt.ParseSkip(o.skip); err != nil {
 		return now, err
 	}
-	if now.Plan, err = o.planNow(ctx, c); err != nil {
-		return now, err
+	if now.Judge = o.judged; now.Judge == "" {
+		now.Judge = r.Judge.Digest
 	}
 	tf, err := terraform.Find(terraform.Options{Binary: o.binary, Folder: o.folder})
 	if err != nil && !errors.Is(err, terraform.ErrNone) {
+		return now, err
+	}
+	if now.Plan, err = o.planNow(ctx, c, tf, r); err != nil {
 		return now, err
 	}
 	if tf != nil {
@@ -201,6 +216,10 @@ func (o verifyOptions) now(ctx context.Context, c console, r receipt.Receipt) (n
 	}
 	if now.Terraform.Workspace, err = o.selectedWorkspace(ctx, tf); err != nil {
 		return now, err
+	}
+	// Asked for the state of a workspace that is not there, Terraform would make it.
+	if want, got := r.Terraform.Workspace, now.Terraform.Workspace; want != "" && got != "" && want != got {
+		tf = nil
 	}
 	if now.State, err = o.stateNow(ctx, c, tf, r); err != nil {
 		return now, err
@@ -214,6 +233,9 @@ func (o verifyOptions) now(ctx context.Context, c console, r receipt.Receipt) (n
 	}
 	if err == nil {
 		now.Git, err = receipt.LookNow(ctx, repository, *r.Git)
+	}
+	if err == nil {
+		now.Git.Fetched, err = repository.Fetched(ctx)
 	}
 	if err != nil {
 		return now, gitError(err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mollyguard/mollyguard/breakglass"
@@ -18,12 +18,14 @@ import (
 )
 
 // planNow is what apply would be given.
-func (o verifyOptions) planNow(ctx context.Context, c console) (now receipt.Plan, err error) {
+//
+// Where the receipt does not say that Terraform showed what was judged, it is shown now.
+func (o verifyOptions) planNow(ctx context.Context, c console, tf *terraform.Terraform, r receipt.Receipt) (now receipt.Plan, err error) {
 	plan := &openPlan{name: o.plan}
 	defer plan.close(&err)
-	file, err := plan.take(c.streams, o.plan)
+	file, err := plan.take(ctx, c.streams, o.plan)
 	if err != nil {
-		return now, err
+		return now, planError(o.plan, err)
 	}
 	isFile, err := isPlanFile(file)
 	if err != nil {
@@ -37,7 +39,17 @@ func (o verifyOptions) planNow(ctx context.Context, c console) (now receipt.Plan
 	if err != nil {
 		return now, planError(o.plan, err)
 	}
-	return planDigests(plan), nil
+	now = planDigests(plan)
+	if !isFile || tf == nil || r.Plan.Form == receipt.File && r.Plan.Values == receipt.Shown {
+		return now, nil
+	}
+	now.JSONDigest, err = shownDigest(ctx, tf, file)
+	if err != nil && ctx.Err() == nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		c.say("warning: %s", operation.Printable(first))
+		return now, nil
+	}
+	return now, err
 }
 
 // stateNow is what the backend has: as somebody pulled it, or Terraform does now.
@@ -45,7 +57,10 @@ func (o verifyOptions) stateNow(ctx context.Context, c console, tf *terraform.Te
 	var file *os.File
 	switch {
 	case o.state != "":
-		file, err = takeFile(c.streams, o.state, tfplan.MaxState)
+		file, err = takeFile(ctx, c.streams, o.state, tfplan.MaxState, "terraform state pull writes it")
+		if err != nil {
+			err = planError(o.state, err)
+		}
 	case !r.State.Known || tf == nil:
 		return s, nil
 	default:
@@ -65,32 +80,6 @@ func (o verifyOptions) stateNow(ctx context.Context, c console, tf *terraform.Te
 	}
 	return receipt.State{Known: true, Lineage: head.Lineage, Serial: head.Serial}, nil
 }
-
-// selectedWorkspace is the workspace that Terraform would work in: as the command line or
-// the environment says, or as it was selected in the folder. It is empty if nothing tells.
-func (o planFlags) selectedWorkspace(ctx context.Context, tf *terraform.Terraform) (string, error) {
-	if o.workspace != "" {
-		return o.workspace, nil
-	}
-	if name := os.Getenv("TF_WORKSPACE"); name != "" {
-		return name, nil
-	}
-	// https://developer.hashicorp.com/terraform/language/state/workspaces: absent for the
-	// workspace called default.
-	data, err := os.ReadFile(filepath.Join(o.where(), ".terraform", "environment"))
-	switch {
-	case err == nil:
-		return strings.TrimSpace(operation.Clip(string(data), maxWorkspace)), nil
-	case !errors.Is(err, os.ErrNotExist):
-		return "", fmt.Errorf("read which workspace is selected: %w", err)
-	case tf == nil:
-		return "", nil
-	}
-	return tf.Workspace(ctx)
-}
-
-// maxWorkspace is longer than any backend lets a name be.
-const maxWorkspace = 256
 
 // use takes the one use of the grant that lifted what the policies deny.
 func (o verifyOptions) use(ctx context.Context, c console, conf config.Configuration, r receipt.Receipt) error {
@@ -130,12 +119,28 @@ func (o verifyOptions) use(ctx context.Context, c console, conf config.Configura
 	if err != nil {
 		return err
 	}
-	_, err = client.UsePlan(ctx, operation.Actor{}, grants.token, operation.PlanReference(r.Plan.Digest), r.Decision.IDs[0])
+	_, err = client.UsePlan(ctx, operation.Actor{}, grants.token, operation.PlanReference(r.Plan.Digest), attemptID(r))
 	return deskError(err, grant.ID)
+}
+
+// beforehand are the notes of a receipt, but for those that say the same as what was not
+// compared now: there, they begin with the same words.
+func beforehand(notes, loose []string) []string {
+	list := []string{}
+	for _, note := range notes {
+		what, _, _ := strings.Cut(note, ":")
+		if !slices.ContainsFunc(loose, func(l string) bool { return strings.HasPrefix(l, what+":") }) {
+			list = append(list, note)
+		}
+	}
+	return list
 }
 
 // print tells the answer.
 func (o verifyOptions) print(c console, answer verdict) error {
+	for _, note := range answer.Notes {
+		c.say("note: when it was checked: %s", operation.Printable(note))
+	}
 	for _, loose := range answer.Loose {
 		c.say("note: %s", operation.Printable(loose))
 	}

@@ -66,7 +66,7 @@ Exit code: Terraform's; 3 where mollyguard refused, 1 where it could not tell, 2
 				return cmd.Help()
 			}
 			o.server.complete(cmd)
-			return o.run(cmd.Context(), newConsole(s), rest)
+			return o.run(cmd.Context(), newConsole(s), rest, takesValue(cmd.Flags()))
 		},
 	}
 	flags := cmd.Flags()
@@ -127,8 +127,8 @@ type wrapped struct {
 	private string
 }
 
-func (o terraformOptions) run(ctx context.Context, c console, args []string) (err error) {
-	invocation, err := command.Parse(args, os.Getenv)
+func (o terraformOptions) run(ctx context.Context, c console, args []string, own map[string]bool) (err error) {
+	invocation, err := command.Parse(args, os.Getenv, own)
 	if bad, ok := errors.AsType[*command.Error](err); ok {
 		return usageError(bad.Hint, "terraform: %w", err)
 	}
@@ -143,8 +143,10 @@ func (o terraformOptions) run(ctx context.Context, c console, args []string) (er
 	if w.tf, err = o.find(""); err != nil {
 		return err
 	}
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	if invocation.Work == command.Harmless {
-		return w.terraform(ctx, invocation.Line()...)
+		return w.harmless(ctx)
 	}
 	if w.private, err = os.MkdirTemp("", "mollyguard-*"); err != nil { // mode 0700
 		return fmt.Errorf("make a folder for the plan: %w", err)
@@ -154,6 +156,42 @@ func (o terraformOptions) run(ctx context.Context, c console, args []string) (er
 		return w.apply(ctx)
 	}
 	return w.edit(ctx)
+}
+
+// harmless runs a command that needs no judging.
+func (w *wrapped) harmless(ctx context.Context) error {
+	for _, path := range w.invocation.PlanOut {
+		if err := planPlace(w.fromFolder(path)); err != nil {
+			return err
+		}
+	}
+	if w.invocation.Name == "init" {
+		return w.init(ctx)
+	}
+	return w.terraform(ctx, w.invocation.Line()...)
+}
+
+// hangup is what ends us when a terminal goes away, unless that was ruled out (nohup).
+func hangup() []os.Signal {
+	if signal.Ignored(syscall.SIGHUP) {
+		return nil
+	}
+	return []os.Signal{syscall.SIGHUP}
+}
+
+// untilHangup is a context that ends with the terminal, so that nothing is left behind.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signals := hangup(); len(signals) > 0 {
+		return signal.NotifyContext(ctx, signals...)
+	}
+	return context.WithCancel(ctx)
+}
+
+// takesValue tells of all flags whether they take a value.
+func takesValue(flags *pflag.FlagSet) map[string]bool {
+	takes := map[string]bool{}
+	flags.VisitAll(func(flag *pflag.Flag) { takes[flag.Name] = flag.NoOptDefVal == "" })
+	return takes
 }
 
 // find finds Terraform, to be run with nothing from TF_CLI_ARGS, which was read already.
@@ -170,11 +208,16 @@ func (o terraformOptions) find(workspace string) (*terraform.Terraform, error) {
 	return tf, nil
 }
 
-// terraform runs a command of Terraform, whose exit code is ours.
+// terraform runs a command of Terraform, whose exit code is ours. Signals that ask us to
+// stop are from then on Terraform's: it decides how it ends, and when.
 func (w *wrapped) terraform(ctx context.Context, args ...string) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	exit, err := w.tf.Run(ctx, terraform.Streams{In: w.in, Out: w.out, Err: w.err}, args...)
+	signals := make(chan os.Signal, maxSignals)
+	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM}, hangup()...)...)
+	defer signal.Stop(signals)
+	if ctx.Err() != nil { // somebody had us stop before it began
+		return &exitError{code: exitUndecided, err: fmt.Errorf("terraform %s was not run: %w", w.invocation.Name, context.Cause(ctx))}
+	}
+	exit, err := w.tf.Run(context.WithoutCancel(ctx), terraform.Streams{In: w.in, Out: w.out, Err: w.err, Signals: signals}, args...)
 	if err != nil {
 		return &exitError{code: exitUndecided, err: err}
 	}
@@ -184,17 +227,8 @@ func (w *wrapped) terraform(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// interruptible is a context that ends when Terraform has to be told that it should stop.
-// A terminal tells it itself, and being told twice it would drop everything and leave its
-// state locked and behind.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return context.WithCancel(ctx)
-	}
-	told, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
-	return told, func() { stop(); _ = terminal.Close() }
-}
+// maxSignals is how many signals may wait: Terraform takes two, and more say nothing new.
+const maxSignals = 4
 
 // isTerminal reports whether somebody sits at the other end.
 func isTerminal(stream any) bool {

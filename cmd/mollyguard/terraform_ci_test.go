@@ -71,6 +71,7 @@ func TestTheActionHasNothingOfItsInputsInItsScripts(t *testing.T) {
 // told; gh has the comments of two pages.
 const stubMollyguard = `#!/usr/bin/env bash
 printf '%s\n' "$@" > "$STUBS/arguments"
+pwd > "$STUBS/where"
 for word in "$@"; do
   case $word in markdown=*) printf '%s\n\nbody of $(touch pwned)\n' '<!-- mollyguard:plan:infra:1 -->' > "${word#markdown=}" ;; esac
 done
@@ -129,6 +130,10 @@ func TestTheActionUpdatesItsCommentAndKeepsTheExitCode(t *testing.T) {
 			r.inputs["binary"], r.inputs["github-token"] = filepath.Join(r.folder, "mollyguard"), "x"
 			r.inputs["plan"], r.inputs["working-directory"] = "$(touch pwned) tfplan", "in fra"
 			r.inputs["token"], r.inputs["partial"], r.inputs["sarif"] = "secret", "true", "out.sarif"
+			r.inputs["config"] = "not/the branch's/c.yaml"
+			if err := os.MkdirAll(filepath.Join(r.folder, "not/the branch's"), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			maps.Copy(r.inputs, tt.inputs)
 			r.env = []string{
 				"PATH=" + r.folder + ":" + os.Getenv("PATH"), "STUBS=" + r.folder, "STUB_CODE=" + tt.code, "STUB_GH_FAILS=" + tt.ghFails,
@@ -165,14 +170,18 @@ func TestTheActionUpdatesItsCommentAndKeepsTheExitCode(t *testing.T) {
 			for i, word := range arguments {
 				arguments[i] = comment.ReplaceAllString(word, "markdown=FILE")
 			}
+			at := func(name string) string { return filepath.Join(r.folder, name) }
 			want := []string{
-				"plan", "check", "--chdir", "in fra", "--receipt", "mollyguard-receipt.json", "-o", "github", "-o", "markdown=FILE",
-				"--base", "main", "-o", "sarif=out.sarif", "--partial", "--", "in fra/$(touch pwned) tfplan",
+				"plan", "check", "--dir", at("in fra"), "--receipt", at("mollyguard-receipt.json"), "-o", "github", "-o", "markdown=FILE",
+				"--base", "main", "-o", "sarif=" + at("out.sarif"), "--partial", "--config", at("not/the branch's/c.yaml"), "--", at("in fra/$(touch pwned) tfplan"),
 			}
 			if diff := cmp.Diff(want, arguments); diff != "" {
 				t.Errorf("arguments of mollyguard (-want +got):\n%s", diff)
 			}
 			checkArguments(t, arguments)
+			if diff := cmp.Diff(at("not/the branch's")+"\n", readIfThere(t, at("where"))); diff != "" {
+				t.Errorf("where mollyguard runs, from which paths in the configuration count (-want +got):\n%s", diff)
+			}
 		})
 	}
 }
@@ -198,9 +207,49 @@ func TestTheRulesInTheDocumentationAreRead(t *testing.T) {
 			t.Errorf("when: %s is not told", when)
 		}
 	}
-	for _, link := range regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`).FindAllSubmatch(text, -1) {
-		if _, err := os.Stat(filepath.Join(repositoryRoot, "docs", string(link[1]))); err != nil {
-			t.Errorf("a link leads nowhere: %v", err)
+}
+
+var (
+	aFencedBlock = regexp.MustCompile("(?ms)^```(?:shell|sh|console)\n(.*?)^```")
+	// aCommand is a command up to where the shell, or a comment, has another word.
+	aCommand = regexp.MustCompile(`\bmollyguard ((?:plan|terraform|break-glass) [^&|>)#;\n]*)`)
+	aWord    = regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`)
+)
+
+func TestTheCommandsInTheDocumentationAreThere(t *testing.T) {
+	count := 0
+	for _, name := range []string{"docs/terraform.md", "docs/break-glass.md", "docs/ci/github.yml", "docs/ci/gitlab.yml", "docs/ci/cloudbuild.yaml", "docs/ci/atlantis.yaml"} {
+		text, err := os.ReadFile(filepath.Join(repositoryRoot, name))
+		if err != nil {
+			t.Fatal(err)
 		}
+		var blocks []string
+		if strings.HasSuffix(name, ".md") {
+			for _, block := range aFencedBlock.FindAllSubmatch(text, -1) {
+				blocks = append(blocks, string(block[1]))
+			}
+		} else {
+			for line := range strings.Lines(string(text)) {
+				if comment, is := strings.CutPrefix(line, "#   mollyguard "); is {
+					blocks = append(blocks, "mollyguard "+comment)
+				}
+			}
+		}
+		for _, block := range blocks {
+			for _, command := range aCommand.FindAllStringSubmatch(strings.ReplaceAll(block, "\\\n", " "), -1) {
+				if strings.Contains(command[1], "…") {
+					continue
+				}
+				words := aWord.FindAllString(strings.ReplaceAll(command[1], "HANDLE", "bg-k7m4-q9tx"), -1)
+				for i, word := range words {
+					words[i] = strings.Trim(word, `'"`)
+				}
+				count++
+				checkArguments(t, words)
+			}
+		}
+	}
+	if count < 25 {
+		t.Errorf("only %d commands were found", count)
 	}
 }

@@ -27,6 +27,8 @@ func intoFile(path string, write func(io.Writer) error) (err error) {
 type planHead struct {
 	FormatVersion    string `json:"format_version"`
 	TerraformVersion string `json:"terraform_version,omitzero"`
+	// Complete is true: there is nothing more to what a command does.
+	Complete bool `json:"complete"`
 	// Command is none of Terraform's: it tells the text from one of another command.
 	Command *planCommand `json:"mollyguard_command,omitzero"`
 }
@@ -46,7 +48,7 @@ func nothing(io.Writer) error { return nil }
 // writeDocument writes plan JSON with a state, as terraform show tells it, for the prior
 // one, which is of the same form, and with changes; and opens it.
 func writeDocument(ctx context.Context, path, state string, head planHead, changes func(io.Writer) error) (p *openPlan, err error) {
-	head.FormatVersion = "1.2"
+	head.FormatVersion, head.Complete = "1.2", true
 	first, err := json.Marshal(head)
 	if err != nil {
 		return nil, err
@@ -103,6 +105,9 @@ func (s *surgery) plan(ctx context.Context) (p *openPlan, err error) {
 		return nil, err
 	}
 	defer states.close(&err)
+	if err := s.find(ctx, states.document); err != nil {
+		return nil, err
+	}
 	args := slices.Clone(s.invocation.Args)
 	if s.pushed != "" {
 		args[len(args)-1] = "" // whatever its file is called
@@ -125,6 +130,7 @@ func (s *surgery) plan(ctx context.Context) (p *openPlan, err error) {
 // planChange is an entry of resource_changes.
 type planChange struct {
 	Address  string              `json:"address"`
+	Previous string              `json:"previous_address,omitzero"`
 	Mode     tfjson.ResourceMode `json:"mode"`
 	Type     string              `json:"type"`
 	Name     string              `json:"name"`
@@ -156,8 +162,11 @@ func (s *surgery) changes(ctx context.Context, to io.Writer, states *tfplan.Docu
 			Address: r.Address, Mode: r.Mode, Type: r.Type, Name: r.Name, Provider: r.Provider, Deposed: r.Deposed, Reason: reason,
 			Change: planValues{Actions: actions, Before: r.Values, After: jsontext.Value("null"), BeforeSensitive: r.Sensitive},
 		}
-		if len(actions) > 1 {
+		if len(actions) > 1 || actions[0] == tfjson.ActionNoop {
 			change.Change.After = r.Values
+		}
+		if to := s.movesTo(r); to != r.Address {
+			change.Address, change.Previous = to, r.Address
 		}
 		text, err := json.Marshal(change)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mollyguard/mollyguard/operation"
@@ -16,9 +18,6 @@ import (
 	"github.com/mollyguard/mollyguard/tfplan/report"
 	"github.com/mollyguard/mollyguard/tfplan/terraform"
 )
-
-// stateKind is the kind of a reference to a state.
-const stateKind = "TerraformState"
 
 // edit judges a command that works on the state by itself, and runs it.
 //
@@ -64,7 +63,7 @@ func (w *wrapped) edit(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	if err := w.tell(result, nil); err != nil {
+	if err := w.tellEdit(result, nil); err != nil {
 		return err
 	}
 	again, err := w.pull(ctx, made.tf, "again.tfstate")
@@ -76,24 +75,72 @@ func (w *wrapped) edit(ctx context.Context) (err error) {
 	if made.known {
 		verify.state = again
 	}
-	if err := w.verify(ctx, verify, result, pinned, &pinned.Plan); err != nil {
+	if err := w.verifyEdit(ctx, verify, result, pinned); err != nil {
 		return err
 	}
 	return w.terraform(ctx, made.line...)
 }
 
+// verifyEdit makes sure that the state is still the one that the command was judged on,
+// and takes the use of the grant if there is one.
+func (w *wrapped) verifyEdit(ctx context.Context, v verifyOptions, r *judgedPlan, made receipt.Receipt) error {
+	now, err := v.now(ctx, w.talk(), made)
+	if err != nil {
+		return err
+	}
+	now.Plan = made.Plan // Terraform knows of none
+	for _, loose := range receipt.Loose(made, now) {
+		w.say("note: %s", operation.Printable(loose))
+	}
+	mismatches := receipt.Check(made, now)
+	if len(mismatches) == 0 && (len(made.Grants) > 0 || made.Decision.Lifted > 0) {
+		if err := v.use(ctx, w.talk(), r.config, made); err != nil {
+			return err
+		}
+	}
+	said := "verified: this is the state that the command was judged on, and nothing has moved since\n"
+	if len(mismatches) > 0 {
+		said = "refused: the command is not run\n"
+	}
+	for _, m := range mismatches {
+		said += fmt.Sprintf("\n  %s: %s\n", m.Field, operation.Printable(m.Sentence))
+	}
+	if _, err := io.WriteString(w.err, said); err != nil {
+		return err
+	}
+	if len(mismatches) > 0 {
+		return &exitError{code: exitDenied, hint: "run it again, and it is judged on the state as it is now"}
+	}
+	return nil
+}
+
+// init runs an init that was not told to do anything to a state. Where the state's place is
+// configured anew Terraform would ask, and with one word from somebody move it over what is
+// there: so it is not to ask.
+func (w *wrapped) init(ctx context.Context) error {
+	nothing, err := w.nothingToMove()
+	if err != nil {
+		return err
+	}
+	line := w.invocation.Line()
+	if nothing || slices.Equal(w.invocation.Args, []string{"-help"}) {
+		return w.terraform(ctx, line...)
+	}
+	err = w.terraform(ctx, append(line, "-input=false")...)
+	if exit, ok := errors.AsType[*exitError](err); ok && exit.err == nil {
+		exit.hint = "there is a state, so init was not to ask (-input=false): to move it say -migrate-state, to leave it behind -reconfigure; both are judged"
+	}
+	return err
+}
+
 // nothingToMove reports whether init finds no state that it could move or leave behind:
 // no backend was set up in the folder, and there is no state in it.
 func (w *wrapped) nothingToMove() (bool, error) {
-	if w.invocation.Backend == "" {
+	if w.invocation.Name != "init" {
 		return false, nil
 	}
-	data := os.Getenv("TF_DATA_DIR")
-	if data == "" {
-		data = ".terraform"
-	}
-	for _, path := range []string{filepath.Join(data, "terraform.tfstate"), "terraform.tfstate", "terraform.tfstate.d"} {
-		_, err := os.Lstat(w.fromFolder(path))
+	for _, path := range []string{filepath.Join(w.dataDir(), "terraform.tfstate"), w.fromFolder("terraform.tfstate"), w.fromFolder("terraform.tfstate.d")} {
+		_, err := os.Lstat(path)
 		if err == nil {
 			return false, nil
 		}
@@ -107,13 +154,41 @@ func (w *wrapped) nothingToMove() (bool, error) {
 // refuseEdit tells how to go on.
 func (w *wrapped) refuseEdit(r *judgedPlan, pinned receipt.Receipt) error {
 	if r.outcomes.undecided > 0 || r.sum.Never {
-		return w.tell(r, nil)
+		return w.tellEdit(r, nil)
 	}
-	next, err := w.leave(pinned, r, w.line)
+	next, err := w.leave("state-receipt.json", pinned, r, w.line)
 	if err != nil {
 		return err
 	}
-	return w.tell(r, next)
+	return w.tellEdit(r, next)
+}
+
+// tellEdit is tell for what is no plan. It is summed up in words of its own: how much of
+// the state goes is all that it has in common with one.
+func (w *wrapped) tellEdit(r *judgedPlan, next []string) error {
+	var text strings.Builder
+	if err := w.tellOn(&text, r, next); err != nil {
+		return err
+	}
+	// No other line begins like this: what is told of a change is in a table or indented.
+	planned := regexp.MustCompile(`(?m)^Plan ` + regexp.QuoteMeta(r.plan.name) + `: .*$`)
+	_, err := io.WriteString(w.err, planned.ReplaceAllLiteralString(text.String(), sumOfEdit(r)))
+	return err
+}
+
+// sumOfEdit says what becomes of a command, and of what the state holds.
+func sumOfEdit(r *judgedPlan) string {
+	answer := "let through"
+	switch {
+	case r.outcomes.undecided > 0:
+		answer = "not decided"
+	case r.outcomes.denied > 0:
+		answer = "denied"
+	}
+	if r.head.Destroys == 0 {
+		return r.plan.name + ": " + answer
+	}
+	return fmt.Sprintf("%s: %s; %d of %d resources would go (%d %%)", r.plan.name, answer, r.head.Destroys, r.head.Managed, r.head.Share())
 }
 
 // judgeState judges what is done to the state as a whole.
@@ -129,7 +204,7 @@ func (w *wrapped) judgeState(ctx context.Context, r *judgedPlan, s *surgery) err
 		Source:  operation.Source{UID: r.plan.digest(), Log: r.plan.name},
 		Changes: []string{w.says()}, Unknown: s.unknown,
 		Target: operation.Target{
-			Reference: operation.Reference{Ref: operation.TerraformRef(r.state(), ""), Kind: stateKind, Name: operation.Printable(name)},
+			Reference: operation.Reference{Ref: operation.TerraformRef(r.state(), ""), Kind: operation.StateKind, Name: operation.Printable(name)},
 			Resource:  "states", Within: plan.Ref,
 		},
 		Plan: operation.Plan{

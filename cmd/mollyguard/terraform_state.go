@@ -43,6 +43,10 @@ type surgery struct {
 	ids    map[string]string
 	// touched are the addresses that the command is about; nil stands for all.
 	touched []command.Address
+	// to is where state mv moves it; lost says that nothing of what it is about was found
+	// in the state, so that it could be anything.
+	to   command.Address
+	lost bool
 }
 
 // surgery looks at the state that the command works on.
@@ -75,8 +79,13 @@ func (w *wrapped) surgery(ctx context.Context) (*surgery, error) {
 		}
 		s.touched = append(s.touched, address)
 	}
-	if i.Name == "import" {
+	switch i.Name {
+	case "import":
 		s.touched = nil // it is not there yet
+	case "state mv":
+		if s.to, err = command.ParseAddress(i.To); err != nil {
+			return nil, err
+		}
 	}
 	if i.Name == "state push" {
 		err = w.pushes(ctx, s)
@@ -91,7 +100,11 @@ func (w *wrapped) look(ctx context.Context, s *surgery) error {
 	if s.invocation.Name == "test" {
 		return none()
 	}
-	pulled, err := w.pull(ctx, s.tf, "state.tfstate")
+	var pulled string
+	err := w.isThere(ctx, s)
+	if err == nil {
+		pulled, err = w.pull(ctx, s.tf, "state.tfstate")
+	}
 	if err == nil {
 		s.head, err = stateHead(ctx, pulled)
 	}
@@ -103,12 +116,30 @@ func (w *wrapped) look(ctx context.Context, s *surgery) error {
 		return nil
 	}
 	if s.invocation.Backend == "" || ctx.Err() != nil {
+		if _, ok := errors.AsType[*exitError](err); ok { // it says it all
+			return err
+		}
 		return &exitError{code: exitUndecided, err: fmt.Errorf("look at the state, so that what is done to it can be judged: %w", err)}
 	}
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	w.say("warning: the state cannot be looked at, so it counts as production: %s", operation.Printable(first))
 	s.unknown = []string{"what the state holds"}
 	return none()
+}
+
+// isThere is an error for a workspace that is not there. Terraform would make the one that
+// TF_WORKSPACE names by looking at it.
+func (w *wrapped) isThere(ctx context.Context, s *surgery) error {
+	if s.invocation.Workspace == "" && os.Getenv("TF_WORKSPACE") == "" {
+		return nil
+	}
+	names, err := w.tf.Workspaces(ctx)
+	if err != nil || slices.Contains(names, s.workspace) {
+		return err
+	}
+	return &exitError{
+		code: exitUndecided, err: fmt.Errorf("there is no workspace %s", shown(s.workspace)), hint: "terraform workspace list tells which there are",
+	}
 }
 
 func stateHead(ctx context.Context, path string) (head tfplan.StateHead, err error) {
@@ -124,7 +155,7 @@ func stateHead(ctx context.Context, path string) (head tfplan.StateHead, err err
 func (w *wrapped) pushes(ctx context.Context, s *surgery) (err error) {
 	copied, shows := filepath.Join(w.private, "pushed.tfstate"), filepath.Join(w.private, "pushed.json")
 	if s.invocation.StateFile == "-" {
-		err = copyTo(copied, w.in, tfplan.MaxState)
+		err = copyInput(ctx, copied, w.in, tfplan.MaxState)
 	} else {
 		err = copyFile(copied, w.fromFolder(s.invocation.StateFile), tfplan.MaxState)
 	}
@@ -158,7 +189,7 @@ func (w *wrapped) pushes(ctx context.Context, s *surgery) (err error) {
 }
 
 func digestOf(path string) (digest string, err error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return "", err
 	}
@@ -189,8 +220,12 @@ func (s *surgery) does(r *tfplan.Resource) (actions []tfjson.Action, reason stri
 			return forget, ""
 		}
 	case "state mv":
-		if i.Out != "" && s.touches(r) {
+		switch {
+		case !s.touches(r):
+		case i.Out != "" || s.lost:
 			return forget, ""
+		default:
+			return []tfjson.Action{tfjson.ActionNoop}, ""
 		}
 	case "state push":
 		if id, there := s.ids[r.Address+"#"+r.Deposed]; !there || id != idOf(r.Values) {
@@ -215,6 +250,44 @@ func (s *surgery) touches(r *tfplan.Resource) bool {
 	return s.touched == nil || err != nil || slices.ContainsFunc(s.touched, func(a command.Address) bool { return a.Covers(address) })
 }
 
+// find makes sure that all that the command is about is in the state. What Terraform finds
+// there and we do not is not left unjudged: it may be any of what there is.
+func (s *surgery) find(ctx context.Context, states *tfplan.Document) error {
+	left := slices.Clone(s.touched)
+	if s.invocation.Name == "untaint" { // it takes nothing away
+		return nil
+	}
+	for r, err := range states.State(ctx) {
+		if err != nil {
+			return err
+		}
+		address, err := command.ParseAddress(r.Address)
+		left = slices.DeleteFunc(left, func(a command.Address) bool { return err != nil || a.Covers(address) })
+		if len(left) == 0 {
+			return nil
+		}
+	}
+	for _, a := range left {
+		s.unknown = append(s.unknown, "what "+operation.Printable(a.String())+" is: nothing in the state has this address")
+	}
+	if len(left) > 0 {
+		s.lost, s.touched = true, nil
+	}
+	return nil
+}
+
+// movesTo is where a resource is after state mv, if that is another address of this state.
+func (s *surgery) movesTo(r *tfplan.Resource) string {
+	if s.lost || s.invocation.Name != "state mv" || s.invocation.Out != "" {
+		return r.Address
+	}
+	address, err := command.ParseAddress(r.Address)
+	if err != nil || !s.touches(r) {
+		return r.Address
+	}
+	return s.touched[0].Moved(s.to, address).String()
+}
+
 // receipt pins what was decided to the state. Of commits and plan files there are none.
 func (s *surgery) receipt(r *judgedPlan) (receipt.Receipt, error) {
 	made := receipt.Receipt{
@@ -225,13 +298,5 @@ func (s *surgery) receipt(r *judgedPlan) (receipt.Receipt, error) {
 		Decision:  r.sum.decision(r.kept.Outcome()), Grants: r.sum.grants,
 		Notes: []string{"this is no plan: it is " + operation.Printable(r.plan.name) + " on this very state"},
 	}
-	made, err := receipt.New(made, r.now(), r.config.Terraform.Receipts.Lifetime)
-	if err != nil {
-		return made, err
-	}
-	key, there, err := receiptKey(r.config)
-	if err != nil || !there {
-		return made, err
-	}
-	return made.Sign(key)
+	return r.sealed(made)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,13 +66,41 @@ func TestOnlyYesIsYes(t *testing.T) {
 			var talk bytes.Buffer
 			w := &wrapped{invocation: &command.Invocation{Name: "apply"}}
 			w.streams = streams{in: strings.NewReader(tt.answer), err: &talk}
-			if err := w.approve(); (err == nil) != tt.want {
+			if err := w.approve(t.Context(), &judgedPlan{workspace: "default"}); (err == nil) != tt.want {
 				t.Errorf("error %v", err)
+			}
+			if !strings.HasPrefix(talk.String(), "\nmollyguard: no destructive changes, workspace default\n\n") {
+				t.Errorf("told %q", &talk)
 			}
 			if !strings.Contains(talk.String(), "Only 'yes' is taken for yes.") {
 				t.Errorf("asked %q", &talk)
 			}
 		})
+	}
+}
+
+func TestASignalIsNoAnswer(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	interrupted := errors.New("interrupt signal received")
+	in, never := io.Pipe()
+	defer func() { _ = never.Close() }() // a pipe's is nil
+	w := &wrapped{invocation: &command.Invocation{Name: "apply"}}
+	w.streams = streams{in: in, err: writerFunc(func(p []byte) (int, error) {
+		cancel(interrupted) // while it is being asked
+		return len(p), nil
+	})}
+	err := w.approve(ctx, &judgedPlan{})
+	if want := "not applied: interrupt signal received"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestNothingBeginsOnceSomebodyHadUsStop(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupt signal received"))
+	err := (&wrapped{invocation: &command.Invocation{Name: "apply"}}).terraform(ctx, "apply")
+	if want := "terraform apply was not run: interrupt signal received"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
 
@@ -81,7 +111,7 @@ func TestNobodyIsAskedWhoHasAnswered(t *testing.T) {
 		if err := w.canAsk(); err != nil {
 			t.Error(err)
 		}
-		if err := w.approve(); err != nil {
+		if err := w.approve(t.Context(), &judgedPlan{workspace: "default"}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -117,6 +147,29 @@ func TestInitHasNothingToMoveOnlyWhereThereIsNoState(t *testing.T) {
 			}
 			if got, err := w.nothingToMove(); got != tt.want || err != nil {
 				t.Errorf("%v, %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestInitLooksForABackendWhereTerraformKeepsIt(t *testing.T) {
+	for name, data := range map[string]string{"relative to the folder": "data", "absolute": filepath.Join(t.TempDir(), "data")} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TF_DATA_DIR", data)
+			w := &wrapped{invocation: &command.Invocation{Name: "init", Backend: command.Migrate}}
+			w.planFlags.folder = t.TempDir()
+			folder := data
+			if !filepath.IsAbs(data) {
+				folder = filepath.Join(w.planFlags.folder, data)
+			}
+			if err := os.MkdirAll(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(folder, "terraform.tfstate"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := w.nothingToMove(); got || err != nil {
+				t.Errorf("%v, %v, want false", got, err)
 			}
 		})
 	}

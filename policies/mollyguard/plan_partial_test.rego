@@ -26,6 +26,14 @@ test_plan_partial_fires_on_an_edit_of_the_state if {
 	v.break_glass == {"approvals": 1}
 }
 
+test_plan_partial_fires_on_programs_beside_the_plan if {
+	some v in mollyguard.violation with input as {"surface": "terraform", "verb": "unprotect", "target": {"kind": "TerraformPlan"}, "production": {"is": false, "target": false}, "plan": {"unsafe": ["provisioners"]}}
+	v.policy == "plan-partial"
+	v.severity == "low"
+	v.message == "programs run that are not judged (provisioners)"
+	v.break_glass == {"approvals": 1}
+}
+
 test_plan_partial_leaves_the_rest_to_its_own_policy if {
 	policies := {v.policy | some v in mollyguard.violation} with input as {"surface": "terraform", "verb": "unprotect", "target": {"kind": "TerraformPlan"}, "production": {"is": false, "target": false}, "plan": {"unsafe": ["no-lock"]}}
 	"plan-unsafe" in policies

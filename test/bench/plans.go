@@ -92,7 +92,7 @@ func (p madePlan) bench(ctx context.Context, rounds int, program, self, dir stri
 	runs := map[string][]planRun{}
 	for range rounds {
 		// The plans destroy what is production: they are refused.
-		checked, err := runPlan(ctx, 3, records, program, "plan", "check", "-o", "json", "--chdir", dir, path)
+		checked, err := runPlan(ctx, 3, records, program, "plan", "check", "-o", "json", "--dir", dir, "--workspace", "default", path)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", planCheck, err)
 		}

@@ -149,12 +149,21 @@ func (f *finding) is(name string) {
 
 // called says by which name policies could know the identity.
 func (f *finding) called(name string) {
-	if name != "" {
-		f.names[shown(name)] = true
+	for _, form := range NamesOf(name) {
+		f.names[form] = true
 	}
-	if role := roleOf(name); role != "" {
-		f.names[shown(role)] = true
+}
+
+// NamesOf lists the forms by which policies of identity and access management could name
+// an identity: as it is and, of an ARN, by the short name of the role or user.
+func NamesOf(identity string) []string {
+	var names []string
+	for _, name := range []string{identity, roleOf(identity)} {
+		if name != "" {
+			names = append(names, shown(name))
+		}
 	}
+	return names
 }
 
 // roleOf is the short name of the role or user in an ARN, by which attachments of policies

@@ -46,66 +46,31 @@ const (
 		"clusters:\n- {name: t, cluster: {server: 'https://test.example.com'}}\n- {name: eu, cluster: {server: 'https://u:VERYSECRET@prod.example.com/'}}\nusers:\n- {name: admin, user: {token: VERYSECRET}}\n"
 )
 
+// detection is a machine and who would apply there.
+type detection struct {
+	name  string
+	m     machine
+	want  Applier
+	names []string
+}
+
+func (tt detection) check(t *testing.T) {
+	got := Detect(tt.m.options())
+	if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Applier{})); diff != "" {
+		t.Errorf("applier (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(tt.names, got.Names(), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	if strings.Contains(fmt.Sprintf("%#v", got), "VERYSECRET") {
+		t.Error("a secret is shown")
+	}
+}
+
 func TestTheIdentityIsFoundInTheEnvironment(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	for _, tt := range []struct {
-		name  string
-		m     machine
-		want  Applier
-		names []string
-	}{
+	for _, tt := range []detection{
 		{"nothing", machine{}, Applier{Name: "alice@laptop", Kind: operation.Human}, nil},
-		{
-			"GitHub Actions", machine{env: map[string]string{
-				"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "octo/infra", "GITHUB_REF": "refs/heads/main",
-				"GITHUB_WORKFLOW_REF": "octo/infra/.github/workflows/apply.yml@refs/heads/main", "GITHUB_ACTOR": "bob", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_TOKEN": "VERYSECRET",
-			}},
-			Applier{Name: "github.com/octo/infra/.github/workflows/apply.yml@refs/heads/main", Kind: operation.Service, Via: "GitHub Actions", Facts: map[string]string{
-				"ci": "GitHub Actions", "ci identity": "github.com/octo/infra/.github/workflows/apply.yml@refs/heads/main",
-				"ci repository": "octo/infra", "ci ref": "refs/heads/main", "ci actor": "bob",
-			}}, nil,
-		},
-		{
-			"GitLab, whoever clicks", machine{env: map[string]string{
-				"CI": "true", "GITLAB_CI": "true", "CI_SERVER_URL": "https://gitlab.example.com", "CI_PROJECT_PATH": "octo/infra", "CI_COMMIT_REF_NAME": "main",
-				"CI_PIPELINE_SOURCE": "push", "GITLAB_USER_LOGIN": "bob", "CI_JOB_TOKEN": "VERYSECRET", "CI_COMMIT_REF_PROTECTED": "true",
-			}},
-			Applier{Name: "gitlab.example.com/octo/infra", Kind: operation.Service, Via: "GitLab CI", Facts: map[string]string{
-				"ci": "GitLab CI", "ci identity": "gitlab.example.com/octo/infra", "ci repository": "octo/infra", "ci ref": "main", "ci ref protected": "true", "ci source": "push",
-			}}, nil,
-		},
-		{
-			"Atlantis, whoever comments", machine{env: map[string]string{
-				"ATLANTIS_TERRAFORM_VERSION": "1.14.0", "BASE_REPO_OWNER": "octo", "BASE_REPO_NAME": "infra", "PULL_NUM": "12", "REPO_REL_DIR": ".", "USER_NAME": "bob",
-				"HEAD_BRANCH_NAME": "feature", "BASE_BRANCH_NAME": "main",
-			}},
-			Applier{Name: "octo/infra/12/.", Kind: operation.Service, Via: "Atlantis", Facts: map[string]string{
-				"ci": "Atlantis", "ci identity": "octo/infra/12/.", "ci head": "feature", "ci base": "main",
-			}}, nil,
-		},
-		{
-			"Cloud Build", machine{env: map[string]string{"BUILDER_OUTPUT": "/builder/outputs", "PROJECT_ID": "prod", "TRIGGER_NAME": "apply", "SERVICE_ACCOUNT_EMAIL": "tf@prod.iam.gserviceaccount.com"}},
-			Applier{Name: "prod/apply", Kind: operation.Service, Via: "Cloud Build", Facts: map[string]string{"ci": "Cloud Build", "ci identity": "prod/apply"}},
-			[]string{"tf@prod.iam.gserviceaccount.com"},
-		},
-		{
-			"Cloud Build that says no more", machine{env: map[string]string{"CLOUD_BUILD": "1"}},
-			Applier{Name: "Cloud Build", Kind: operation.Service, Via: "Cloud Build", Facts: map[string]string{"ci": "Cloud Build"}}, nil,
-		},
-		{
-			"HCP Terraform", machine{env: map[string]string{"TFC_RUN_ID": "run-1", "TFC_WORKSPACE_SLUG": "octo/prod"}},
-			Applier{Name: "octo/prod", Kind: operation.Service, Via: "HCP Terraform", Facts: map[string]string{"ci": "HCP Terraform", "ci identity": "octo/prod"}}, nil,
-		},
-		{
-			"CodeBuild, without the run", machine{env: map[string]string{"CODEBUILD_BUILD_ARN": "arn:aws:codebuild:eu-west-1:123456789012:build/apply:b1e6661e"}},
-			Applier{Name: "arn:aws:codebuild:eu-west-1:123456789012:project/apply", Kind: operation.Service, Via: "CodeBuild", Facts: map[string]string{
-				"ci": "CodeBuild", "ci identity": "arn:aws:codebuild:eu-west-1:123456789012:project/apply",
-			}}, nil,
-		},
-		{
-			"a CI system that is not known", machine{env: map[string]string{"CI": "true"}},
-			Applier{Name: "alice@CI", Kind: operation.Service, Via: "CI", Facts: map[string]string{"ci": "of a kind that is not known"}}, nil,
-		},
 		{
 			"impersonation", machine{env: map[string]string{"GOOGLE_IMPERSONATE_SERVICE_ACCOUNT": "admin@prod.iam.gserviceaccount.com", "CLOUDSDK_CORE_ACCOUNT": "alice@example.com"}},
 			Applier{Name: "admin@prod.iam.gserviceaccount.com", Kind: operation.Service, Facts: map[string]string{
@@ -192,18 +157,7 @@ func TestTheIdentityIsFoundInTheEnvironment(t *testing.T) {
 			Applier{Name: "alice@laptop", Kind: operation.Human, Facts: map[string]string{"aws profile": `a\x1b[2J?`, "azure tenant": strings.Repeat("x", maxFact-len("… sha256:123456789012")) + "… " + digest(long)}}, nil,
 		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got := Detect(tt.m.options())
-			if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Applier{})); diff != "" {
-				t.Errorf("applier (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tt.names, got.Names(), cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("names (-want +got):\n%s", diff)
-			}
-			if strings.Contains(fmt.Sprintf("%#v", got), "VERYSECRET") {
-				t.Error("a secret is shown")
-			}
-		})
+		t.Run(tt.name, tt.check)
 	}
 }
 
@@ -227,42 +181,6 @@ func TestAUserWhoIsNotKnownIsSaidToBe(t *testing.T) {
 	want := Applier{Name: "unknown", Kind: operation.Human, Problems: []string{"who runs this is not known: no such uid"}}
 	if diff := cmp.Diff(want, Detect(o), cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Applier{})); diff != "" {
 		t.Errorf("applier (-want +got):\n%s", diff)
-	}
-}
-
-func TestFilesAreReadUpToALimit(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "file")
-	if err := os.WriteFile(path, []byte("12345"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name, path string
-		limit      int
-		want       string
-		wantErr    string
-	}{
-		{"one that fits", path, 5, "12345", ""},
-		{"one that is longer", path, 4, "", path + " has more than 4 bytes"},
-		{"a folder", dir, 5, "", dir + " is not a regular file"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := readFile(tt.path, tt.limit)
-			text := ""
-			if err != nil {
-				text = err.Error()
-			}
-			if string(got) != tt.want || text != tt.wantErr {
-				t.Errorf("%q, %q", got, text)
-			}
-		})
-	}
-}
-
-func TestThisProcessHasAnApplier(t *testing.T) {
-	user, err := currentUser()
-	if err != nil || !strings.Contains(user, "@") {
-		t.Errorf("%q, %v", user, err)
 	}
 }
 

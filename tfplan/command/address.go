@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Address is where resources are in a state: a resource's, such as
@@ -27,9 +29,10 @@ const maxSteps = 100
 
 // ParseAddress reads an address, as
 // https://developer.hashicorp.com/terraform/cli/state/resource-addressing has them. The
-// error is an *Error.
+// error is an *Error. Texts that Unicode holds for the same make the same address: what
+// is typed in another form than the configuration has it, Terraform finds all the same.
 func ParseAddress(text string) (Address, error) {
-	r := &addressReader{left: text}
+	r := &addressReader{left: norm.NFC.String(text)}
 	var a Address
 	for len(a.steps) < maxSteps {
 		next, err := r.step()
@@ -57,6 +60,35 @@ func (a Address) Covers(instance Address) bool {
 	return len(a.steps) <= len(instance.steps) && slices.EqualFunc(a.steps, instance.steps[:len(a.steps)], func(a, i step) bool {
 		return a.name == i.name && (a.key == "" || a.key == i.key)
 	})
+}
+
+// Moved is where an instance that a covers is once a has become to: all that a does not
+// name stays with it.
+func (a Address) Moved(to, instance Address) Address {
+	if !a.Covers(instance) || len(to.steps) == 0 {
+		return instance
+	}
+	steps := slices.Concat(to.steps, instance.steps[len(a.steps):])
+	last := &steps[len(to.steps)-1]
+	if kept := len(a.steps) - 1; a.steps[kept].key == "" && last.key == "" {
+		last.key = instance.steps[kept].key
+	}
+	return Address{steps: steps}
+}
+
+// String is the address as Terraform writes it.
+func (a Address) String() string {
+	var b strings.Builder
+	for i, s := range a.steps {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(s.name)
+		if s.key != "" {
+			b.WriteString("[" + strings.NewReplacer("${", "$${", "%{", "%%{").Replace(s.key) + "]")
+		}
+	}
+	return b.String()
 }
 
 type addressReader struct{ left string }
@@ -132,7 +164,7 @@ func (r *addressReader) key() (string, error) {
 				return "", bad("", "%s is no index", shown(r.left))
 			}
 			r.left = text[i+2:]
-			return strconv.Quote(key), nil
+			return strconv.Quote(norm.NFC.String(key)), nil // an escape may have hidden a form
 		}
 	}
 	return "", bad("", "%s is no index: it is not closed", shown(r.left))

@@ -60,26 +60,37 @@ type Invocation struct {
 
 	// Hazards are the safeguards that the command leaves out.
 	Hazards []operation.Hazard
-	// Addresses are those of state rm, taint, untaint and import, and of -target, -exclude
-	// and -replace.
+	// Addresses are those of state rm, taint, untaint and import.
 	Addresses []string
 	// From and To are what state mv moves, or which provider replaces which. Out is the
 	// file of another state that it moves to, or empty.
 	From, To, Out string
 	// ImportID is the id that import gives its address.
 	ImportID string
+	// PlanOut are the files that plan may have been told to write its plan to (-out): all
+	// words that could say so.
+	PlanOut []string
 	// StateFile is what state push pushes; "-" is standard input.
 	StateFile string
 	// Workspace is the one that workspace delete deletes.
 	Workspace string
-	LockID    string
+	// LockID is of the lock that force-unlock takes away.
+	LockID string
 	// Backend says that init would have the state elsewhere: with -migrate-state or
 	// -force-copy it moves there, with -reconfigure it stays behind.
 	Backend Backend
-	Force   bool
-	DryRun  bool
-	// Help and Version say that nothing is done but told.
-	Help, Version bool
+	// Force says that Terraform leaves out its own questions and checks (-force of
+	// force-unlock, state push and workspace delete).
+	Force bool
+	// DryRun says that the command only tells what it would do, and so is harmless
+	// (-dry-run of state rm and state mv).
+	DryRun bool
+
+	// Environment says that words came from TF_CLI_ARGS or TF_CLI_ARGS_name.
+	Environment bool
+
+	// own are the caller's flags, while options are read.
+	own map[string]bool
 }
 
 // Backend says what init does with the state when its place is configured anew.
@@ -113,8 +124,10 @@ func bad(hint, format string, args ...any) error {
 func shown(text string) string { return fmt.Sprintf("%q", operation.Clip(text, maxShown)) }
 
 // Parse reads what Terraform would be given, without the program's name. getenv is for
-// TF_CLI_ARGS and TF_CLI_ARGS_name. The error is an *Error.
-func Parse(args []string, getenv func(string) string) (*Invocation, error) {
+// TF_CLI_ARGS and TF_CLI_ARGS_name. own are the flags of the program that this one is run
+// by, for a hint where one of them is behind the command: whether each takes a value. The
+// error is an *Error.
+func Parse(args []string, getenv func(string) string, own map[string]bool) (*Invocation, error) {
 	if err := small(args); err != nil {
 		return nil, err
 	}
@@ -122,15 +135,16 @@ func Parse(args []string, getenv func(string) string) (*Invocation, error) {
 	if err != nil {
 		return nil, err
 	}
+	typed := len(args)
 	if args, err = withEnvironment(args, getenv); err != nil {
 		return nil, err
 	}
 	if err := small(args); err != nil {
 		return nil, err
 	}
-	i := &Invocation{Chdir: chdir, Work: Harmless}
+	i := &Invocation{Chdir: chdir, Work: Harmless, Environment: len(args) > typed, own: own}
 	if asksVersion(args) {
-		i.Name, i.Version = "version", true
+		i.Name = "version"
 		return i, nil
 	}
 	name, rest, err := splitName(args)
@@ -139,12 +153,13 @@ func Parse(args []string, getenv func(string) string) (*Invocation, error) {
 	}
 	i.Name, i.Args = canonical(name), rest
 	if asksHelp(args) {
-		i.Help, i.Args = true, []string{"-help"}
+		i.Args = []string{"-help"}
 		return i, nil
 	}
 	if err := i.read(); err != nil {
 		return nil, err
 	}
+	i.own = nil
 	return i, nil
 }
 

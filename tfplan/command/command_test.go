@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -31,15 +32,15 @@ func TestCommandLinesAreRead(t *testing.T) {
 		env        map[string]string
 		want       Invocation
 	}{
-		{"a plan", "plan -out x", nil, Invocation{Name: "plan", Work: Harmless, Args: []string{"-out", "x"}}},
+		{"a plan", "plan -out x --out=y", nil, Invocation{Name: "plan", Work: Harmless, Args: []string{"-out", "x", "--out=y"}, PlanOut: []string{"x", "y"}}},
 		{"no command at all", "", nil, Invocation{Work: Harmless}},
 		{"another folder", "-chdir=a/b fmt", nil, Invocation{Chdir: "a/b", Name: "fmt", Work: Harmless}},
 		{"a command of two words", "state list module.a", nil, Invocation{Name: "state list", Work: Harmless, Args: []string{"module.a"}}},
 		{"the old name of a workspace's command", "env new x", nil, Invocation{Name: "workspace new", Work: Harmless, Args: []string{"x"}}},
 		{"a command that only says which there are", "state", nil, Invocation{Name: "state", Work: Harmless}},
 		{"providers by itself", "providers -test-directory=x", nil, Invocation{Name: "providers", Work: Harmless, Args: []string{"-test-directory=x"}}},
-		{"help", "destroy -auto-approve --help", nil, Invocation{Name: "destroy", Work: Harmless, Args: []string{"-help"}, Help: true}},
-		{"the version, whatever else", "destroy -auto-approve -version", nil, Invocation{Name: "version", Work: Harmless, Version: true}},
+		{"help", "destroy -auto-approve --help", nil, Invocation{Name: "destroy", Work: Harmless, Args: []string{"-help"}}},
+		{"the version, whatever else", "destroy -auto-approve -version", nil, Invocation{Name: "version", Work: Harmless}},
 		{"after two dashes there is no help", "state rm -- -help", nil, Invocation{}}, // an error, see below
 		{
 			"apply", "apply", nil,
@@ -58,7 +59,6 @@ func TestCommandLinesAreRead(t *testing.T) {
 					"-parallelism", "3", "-lock=f",
 				},
 				ApplyOptions: []string{"-parallelism", "3", "-lock=f", "-auto-approve"},
-				Addresses:    []string{"module.a", "a.b"},
 				Hazards:      hazards(operation.Targeted, operation.NoRefresh, operation.NoLock),
 			},
 		},
@@ -183,7 +183,7 @@ func TestCommandLinesAreRead(t *testing.T) {
 		{"test", "test -filter=x", nil, Invocation{Name: "test", Work: Edits, Args: []string{"-filter=x"}, Hazards: hazards(operation.Unchecked)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Parse(line(t, tt.line), from(tt.env))
+			got, err := Parse(line(t, tt.line), from(tt.env), map[string]bool{"config": true, "partial": false})
 			if tt.want.Work == "" {
 				if err == nil {
 					t.Fatalf("parsed as %+v", *got)
@@ -193,7 +193,8 @@ func TestCommandLinesAreRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, *got, cmp.Transformer("", func(list []string) []string { return append([]string{}, list...) }),
+			tt.want.Environment = len(tt.env) > 0
+			if diff := cmp.Diff(tt.want, *got, cmpopts.IgnoreUnexported(Invocation{}), cmp.Transformer("", func(list []string) []string { return append([]string{}, list...) }),
 				cmp.Transformer("", func(list []operation.Hazard) []operation.Hazard { return append([]operation.Hazard{}, list...) })); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -239,7 +240,7 @@ func TestWhatCannotBeReadOrJudgedIsAnError(t *testing.T) {
 		{"too many words", strings.Repeat("a ", maxArgs+1), nil, "the command line has 4097 words in 8194 bytes, and at most 4096 in 1048576 are read"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse(line(t, tt.line), from(tt.env))
+			_, err := Parse(line(t, tt.line), from(tt.env), map[string]bool{"config": true, "partial": false})
 			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("error %v is not an *Error", err)
 			}
@@ -275,6 +276,9 @@ func TestAnAddressCoversWhatTerraformWouldTake(t *testing.T) {
 		{`x.y["\u0061\"]"]`, `x.y["a\"]"]`, true},
 		{`x.y["$${z}"]`, `x.y["$${z}"]`, true},
 		{"data.x.y", "data.x.y[0]", true},
+		{"x.y[\"cafe\u0301\"]", "x.y[\"caf\u00e9\"]", true},
+		{`x.y["cafe\u0301"]`, "x.y[\"caf\u00e9\"]", true},
+		{"module.cafe\u0301.x.y", "module.caf\u00e9.x.y", true},
 	} {
 		t.Run(tt.pattern+" and "+tt.instance, func(t *testing.T) {
 			pattern, err := ParseAddress(tt.pattern)
@@ -289,6 +293,64 @@ func TestAnAddressCoversWhatTerraformWouldTake(t *testing.T) {
 				t.Errorf("covers: %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestWhatIsMovedKeepsWhatTheMoveDoesNotName(t *testing.T) {
+	for _, tt := range []struct{ from, to, instance, want string }{
+		{"x.y", "x.z", "x.y", "x.z"},
+		{"x.y", "x.z", `x.y["a"]`, `x.z["a"]`},
+		{"x.y", "module.a.x.z[1]", "x.y", "module.a.x.z[1]"},
+		{"x.y[0]", "x.z", "x.y[0]", "x.z"},
+		{"module.prod", "module.dev", `module.prod["eu"].module.b.x.y[3]`, `module.dev["eu"].module.b.x.y[3]`},
+		{`module.prod["eu"]`, `module.dev["$${a}"]`, `module.prod["eu"].x.y`, `module.dev["$${a}"].x.y`},
+		{"x.y", "x.z", "x.other", "x.other"},
+	} {
+		t.Run(tt.from+" to "+tt.to, func(t *testing.T) {
+			var a [3]Address
+			for i, text := range []string{tt.from, tt.to, tt.instance} {
+				var err error
+				if a[i], err = ParseAddress(text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := a[0].Moved(a[1], a[2]).String(); got != tt.want {
+				t.Errorf("%s is at %s, want %s", tt.instance, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNoSecretOfACommandLineIsShown(t *testing.T) {
+	for text, want := range map[string]string{
+		"apply -var=password=hunter2 -no-color":                      "apply -var=password=… -no-color",
+		"apply --var password=a=b x":                                 "apply --var password=… x",
+		"init -backend-config=access_key=k -backend-config file.hcl": "init -backend-config=access_key=… -backend-config file.hcl",
+		"apply -var-file=prod.tfvars tfplan":                         "apply -var-file=prod.tfvars tfplan",
+		"apply -var":                                                 "apply -var",
+	} {
+		if diff := cmp.Diff(want, strings.Join(Without(strings.Fields(text)), " ")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestAFlagOfMollyguardBehindTheCommandIsToldWhereItBelongs(t *testing.T) {
+	for text, want := range map[string]string{
+		"apply --config x.yaml":       "--config x.yaml apply",
+		"state rm -config=x.yaml a.b": "--config=x.yaml state rm",
+		"apply --partial -no-color":   "--partial apply",
+		"apply --config 'a b; c'":     "--config … apply",
+		"destroy --config":            "--config … destroy",
+	} {
+		_, err := Parse(line(t, text), from(nil), map[string]bool{"config": true, "partial": false})
+		bad, ok := errors.AsType[*Error](err)
+		if !ok {
+			t.Fatalf("%s: error %v", text, err)
+		}
+		if diff := cmp.Diff("flags of mollyguard come before the command: mollyguard terraform "+want, bad.Hint); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
 	}
 }
 
@@ -317,29 +379,26 @@ func FuzzParse(f *testing.F) {
 				return all
 			}
 			return own
-		})
+		}, nil)
 		if err != nil {
 			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("error %v is not an *Error", err)
 			}
 			return
 		}
-		if got.Help || got.Version {
-			if len(got.Line()) > 3 {
-				t.Fatalf("%q is help or version, and %q is run", args, got.Line())
-			}
+		if slices.Equal(got.Line(), []string{"version"}) { // whatever else was asked for
 			return
 		}
 		// What is run means what was read, without an environment.
-		again, err := Parse(got.Line(), func(string) string { return "" })
+		again, err := Parse(got.Line(), func(string) string { return "" }, nil)
 		if err != nil {
 			t.Fatalf("%q was read as %q, which is not read: %v", args, got.Line(), err)
 		}
-		again.Chdir = got.Chdir
-		if diff := cmp.Diff(got, again); diff != "" {
+		again.Chdir, again.Environment = got.Chdir, got.Environment
+		if diff := cmp.Diff(got, again, cmpopts.IgnoreUnexported(Invocation{})); diff != "" {
 			t.Fatalf("%q was read as %q, which is another command:\n%s", args, got.Line(), diff)
 		}
-		harms := got.Work == Harmless && !got.DryRun && got.Name != "init"
+		harms := got.Work == Harmless && !got.DryRun && got.Name != "init" && !slices.Equal(got.Args, []string{"-help"})
 		if name := got.Name; harms && slices.Contains(judged, name) {
 			t.Fatalf("%q passes", args)
 		}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mollyguard/mollyguard/operation"
 )
 
 // option is how an option of a command is read.
@@ -44,8 +46,9 @@ func (g given) on() bool {
 	return err == nil && on
 }
 
-// scan reads the options of a command, and the words after them.
-func scan(name string, args []string, known map[string]option) (options []given, rest []string, err error) {
+// scan reads the options of the command, and the words after them.
+func (i *Invocation) scan(known map[string]option) (options []given, rest []string, err error) {
+	name, args := i.Name, i.Args
 	for len(args) > 0 {
 		arg := args[0]
 		if len(arg) < 2 || arg[0] != '-' {
@@ -65,6 +68,8 @@ func scan(name string, args []string, known map[string]option) (options []given,
 		args = args[1:]
 		g.option, isKnown = known[g.name]
 		switch {
+		case !isKnown && i.isOwn(g.name):
+			return nil, nil, i.refuseOwn(g.name, arg, args)
 		case !isKnown && !hasValue:
 			return nil, nil, bad("write -"+g.name+"=VALUE, or -"+g.name+"=true",
 				"mollyguard does not know the option %s of %s, and cannot tell whether the next word belongs to it", shown(arg), name)
@@ -89,6 +94,27 @@ func scan(name string, args []string, known map[string]option) (options []given,
 	}
 	return options, slices.Clone(args), nil
 }
+
+func (i *Invocation) isOwn(name string) bool {
+	_, is := i.own[name]
+	return is
+}
+
+// refuseOwn tells where an option of mollyguard's belongs.
+func (i *Invocation) refuseOwn(name, arg string, following []string) error {
+	if i.own[name] && !strings.Contains(arg, "=") {
+		value := "…"
+		if len(following) > 0 && strings.Trim(following[0], plain) == "" {
+			value = operation.Clip(following[0], maxShown)
+		}
+		arg += " " + value
+	}
+	return bad("flags of mollyguard come before the command: mollyguard terraform --"+strings.TrimLeft(arg, "-")+" "+i.Name,
+		"%s is no option of terraform %s", shown("-"+name), i.Name)
+}
+
+// plain are the characters that a shell takes for what they are.
+const plain = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_./:@%+,"
 
 func refuseOption(command, name string) error {
 	switch name {

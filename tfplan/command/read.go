@@ -13,6 +13,9 @@ func (i *Invocation) read() error {
 		return i.readApply()
 	case "init":
 		return i.readInit()
+	case "plan":
+		i.PlanOut = valuesOf("out", i.Args)
+		return nil
 	case "test":
 		// It makes what the configuration says, and destroys it again, without a plan.
 		i.Work = Edits
@@ -35,7 +38,7 @@ func (i *Invocation) hazard(h operation.Hazard) {
 // -auto-approve).
 func (i *Invocation) readApply() error {
 	i.Work = Applies
-	options, rest, err := scan(i.Name, i.Args, planAndApply())
+	options, rest, err := i.scan(planAndApply())
 	if err != nil {
 		return err
 	}
@@ -83,9 +86,6 @@ func (i *Invocation) applyOption(g given) error {
 	case "lock":
 		i.hazards(operation.NoLock, !g.on())
 	}
-	if g.name == "target" || g.name == "exclude" || g.name == "replace" {
-		i.Addresses = append(i.Addresses, g.value)
-	}
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (i *Invocation) hazards(h operation.Hazard, there bool) {
 
 // readInit finds out whether the state's place is configured anew.
 func (i *Invocation) readInit() error {
-	options, rest, err := scan(i.Name, i.Args, editing(i.Name))
+	options, rest, err := i.scan(editing(i.Name))
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func wanted(name string) wants {
 
 func (i *Invocation) readEdit() error {
 	i.Work = Edits
-	options, rest, err := scan(i.Name, i.Args, editing(i.Name))
+	options, rest, err := i.scan(editing(i.Name))
 	if err != nil {
 		return err
 	}

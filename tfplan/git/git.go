@@ -97,8 +97,8 @@ func opening(dir string, err error) error {
 // hashForm is that of an object's name, SHA-1 or SHA-256.
 var hashForm = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// IsHash reports whether a text has the form of a commit's whole hash.
-func IsHash(text string) bool { return hashForm.MatchString(text) }
+// isHash reports whether a text has the form of a commit's whole hash.
+func isHash(text string) bool { return hashForm.MatchString(text) }
 
 // Head returns the hash of the commit that is checked out.
 func (r *Repository) Head(ctx context.Context) (string, error) {
@@ -112,15 +112,8 @@ func (r *Repository) Head(ctx context.Context) (string, error) {
 	return hash, nil
 }
 
-// Branch returns the name of the branch that is checked out, or an empty text if none is,
-// as in most CI systems.
-func (r *Repository) Branch(ctx context.Context) (string, error) {
-	ref, err := r.symbolic(ctx, "HEAD")
-	return strings.TrimPrefix(ref, "refs/heads/"), err
-}
-
-// Shallow reports whether the clone holds only the last commits.
-func (r *Repository) Shallow(ctx context.Context) (bool, error) {
+// shallow reports whether the clone holds only the last commits.
+func (r *Repository) shallow(ctx context.Context) (bool, error) {
 	out, err := r.run(ctx, "rev-parse", "--is-shallow-repository")
 	if err != nil {
 		return false, fmt.Errorf("ask whether the clone is shallow: %w", err)
@@ -142,7 +135,7 @@ func (r *Repository) MergeBase(ctx context.Context, a, b string) (string, error)
 		return "", fmt.Errorf("find what %s and %s have in common: %w", short(a), short(b), err)
 	}
 	hash := strings.TrimSpace(out)
-	if !IsHash(hash) {
+	if !isHash(hash) {
 		return "", fmt.Errorf("find what %s and %s have in common: git said %q", short(a), short(b), operation.Clip(hash, maxShown))
 	}
 	return hash, nil
@@ -150,18 +143,18 @@ func (r *Repository) MergeBase(ctx context.Context, a, b string) (string, error)
 
 // cutOff returns an *Error that says whether a shallow clone is the reason.
 func (r *Repository) cutOff(ctx context.Context, what string) error {
-	shallow, err := r.Shallow(ctx)
+	shallow, err := r.shallow(ctx)
 	if err != nil {
 		return err
 	}
 	if !shallow {
 		return &Error{What: what}
 	}
-	return &Error{What: what + ": the clone is shallow", Hint: ShallowHint}
+	return &Error{What: what + ": the clone is shallow", Hint: shallowHint}
 }
 
-// ShallowHint says how to come by the whole history, where a clone has only some.
-const ShallowHint = "fetch the whole history: fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 in GitLab CI, or git fetch --unshallow"
+// shallowHint says how to come by the whole history, where a clone has only some.
+const shallowHint = "fetch the whole history: fetch-depth: 0 of actions/checkout, GIT_DEPTH: 0 in GitLab CI, or git fetch --unshallow"
 
 // symbolic returns what a symbolic reference points to, or an empty text if it is none.
 func (r *Repository) symbolic(ctx context.Context, name string) (string, error) {
@@ -186,7 +179,7 @@ func (r *Repository) commit(ctx context.Context, name string) (hash string, foun
 		return "", false, fmt.Errorf("read %s: %w", operation.Printable(name), err)
 	}
 	hash = strings.TrimSpace(out)
-	if !IsHash(hash) {
+	if !isHash(hash) {
 		return "", false, fmt.Errorf("read %s: git said %q", operation.Printable(name), operation.Clip(hash, maxShown))
 	}
 	return hash, true, nil
@@ -194,7 +187,7 @@ func (r *Repository) commit(ctx context.Context, name string) (hash string, foun
 
 func areHashes(names ...string) error {
 	for _, name := range names {
-		if !IsHash(name) {
+		if !isHash(name) {
 			return fmt.Errorf("%q is not the hash of a commit", operation.Clip(name, maxShown))
 		}
 	}

@@ -25,15 +25,6 @@ func TestARepositoryIsFoundFromAFolderBelow(t *testing.T) {
 	if head != want || err != nil {
 		t.Errorf("head: %q, %v, want %q", head, err, want)
 	}
-	branch, err := r.Branch(t.Context())
-	if branch != "main" || err != nil {
-		t.Errorf("branch: %q, %v", branch, err)
-	}
-	w.git("checkout", "--quiet", "--detach")
-	branch, err = r.Branch(t.Context())
-	if branch != "" || err != nil {
-		t.Errorf("branch when none is checked out: %q, %v", branch, err)
-	}
 }
 
 func TestWhereThereIsNothingToPinToItIsSaid(t *testing.T) {
@@ -209,12 +200,12 @@ func TestAShallowCloneIsNamedAsTheReason(t *testing.T) {
 	}
 	clone.git("clone", "--quiet", "--depth=1", "file://"+w.dir, ".")
 	r := clone.open()
-	shallow, err := r.Shallow(t.Context())
+	shallow, err := r.shallow(t.Context())
 	if !shallow || err != nil {
 		t.Fatalf("shallow: %v, %v", shallow, err)
 	}
 	_, err = r.Moved(t.Context(), first, last)
-	want := "git cannot tell what came between " + first[:10] + " and " + last[:10] + ": the clone is shallow | " + ShallowHint
+	want := "git cannot tell what came between " + first[:10] + " and " + last[:10] + ": the clone is shallow | " + shallowHint
 	if diff := cmp.Diff(want, told(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

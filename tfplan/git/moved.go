@@ -59,7 +59,7 @@ func (r *Repository) Moved(ctx context.Context, from, to string) (Moves, error) 
 		return Moves{}, r.cutOff(ctx, fmt.Sprintf("git cannot tell what came between %s and %s", short(from), short(to)))
 	}
 	if moves.Rewritten {
-		if shallow, err := r.Shallow(ctx); err != nil || shallow {
+		if shallow, err := r.shallow(ctx); err != nil || shallow {
 			return Moves{}, r.cutOff(ctx, fmt.Sprintf("git cannot tell how %s came to %s", short(from), short(to)))
 		}
 	}

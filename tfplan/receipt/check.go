@@ -17,11 +17,13 @@ const (
 	FieldDecision      Field = "decision"
 	FieldTime          Field = "time"
 	FieldPlan          Field = "plan"
+	FieldValues        Field = "values"
+	FieldJudge         Field = "judge"
+	FieldWorkspace     Field = "workspace"
 	FieldState         Field = "state"
 	FieldGit           Field = "git"
 	FieldDirty         Field = "dirty"
 	FieldApplier       Field = "applier"
-	FieldWorkspace     Field = "workspace"
 	FieldTerraform     Field = "terraform"
 	FieldVariables     Field = "variables"
 	FieldConfiguration Field = "configuration"
@@ -30,7 +32,7 @@ const (
 
 // Skippable lists the fields that Now.Skip may name.
 func Skippable() []Field {
-	return []Field{FieldState, FieldGit, FieldDirty, FieldApplier, FieldWorkspace}
+	return []Field{FieldState, FieldGit, FieldDirty, FieldApplier, FieldWorkspace, FieldValues, FieldJudge}
 }
 
 // ParseSkip reads the fields to skip, as people name them.
@@ -48,8 +50,12 @@ func ParseSkip(names []string) ([]Field, error) {
 // Now is the world right before apply. What is empty is not known.
 type Now struct {
 	Time time.Time
-	// Plan is what apply would be given.
+	// Plan is what apply would be given. Where the receipt took its values on trust, or has
+	// no more than its JSON, JSONDigest is of what Terraform shows of the file.
 	Plan Plan
+	// Judge is the digest of the policies and the configuration that hold where it is
+	// applied.
+	Judge string
 	// State is what the backend has.
 	State State
 	// Terraform is the binary that would apply, and the workspace. The digests may be
@@ -61,7 +67,7 @@ type Now struct {
 	// Applier is who would apply.
 	Applier *Applier
 	// Skip are fields that need not be known. What is known is compared all the same; only
-	// FieldDirty lets something pass that is known.
+	// FieldDirty and FieldJudge let something pass that is known.
 	Skip []Field
 }
 
@@ -76,6 +82,8 @@ type GitNow struct {
 	// MovesUnknown says why that cannot be told.
 	Moves        git.Moves
 	MovesUnknown string
+	// Fetched is when the remote was last fetched from; zero if nothing tells.
+	Fetched time.Time
 }
 
 // Mismatch is one way in which the world is not the one that was decided on.
@@ -112,6 +120,8 @@ func compare(r Receipt, now Now) *comparison {
 	c.decision()
 	c.time()
 	c.plan()
+	c.judge()
+	c.workspace() // the state of another workspace is another, and that is not the news
 	c.state()
 	c.git()
 	c.applier()
@@ -195,6 +205,8 @@ func (c *comparison) plan() {
 			})
 		} else if want.Form == JSON {
 			c.say("only the plan's JSON is pinned, not the file that apply takes")
+		} else {
+			c.values(want, got)
 		}
 		return
 	}

@@ -36,20 +36,36 @@ func (c *comparison) applier() {
 	c.mismatch(m)
 }
 
+func (c *comparison) workspace() {
+	want, got := c.r.Terraform.Workspace, c.now.Terraform.Workspace
+	switch {
+	case want == "":
+		c.say("the workspace is not pinned")
+	case got == "":
+		c.unknown(FieldWorkspace, want, "the workspace", "terraform workspace show tells it")
+	case want != got:
+		c.mismatch(Mismatch{
+			Field: FieldWorkspace, Want: want, Got: got,
+			Sentence: fmt.Sprintf("the plan is for workspace %s, and %s is selected", want, got),
+			Hint:     fmt.Sprintf("terraform workspace select %s, or unset TF_WORKSPACE", shown(want)),
+		})
+	}
+}
+
+// elsewhere reports whether another workspace is selected: its state says nothing.
+func (c *comparison) elsewhere() bool {
+	want, got := c.r.Terraform.Workspace, c.now.Terraform.Workspace
+	return want != "" && got != "" && want != got
+}
+
 func (c *comparison) terraform() {
 	want, got := c.r.Terraform, c.now.Terraform
-	if want.Workspace == "" {
-		c.say("the workspace is not pinned")
-	} else if got.Workspace == "" {
-		c.unknown(FieldWorkspace, want.Workspace, "the workspace", "terraform workspace show tells it")
-	}
 	for _, f := range []struct {
 		field     Field
 		want, got string
 		sentence  string
 		hint      string
 	}{
-		{FieldWorkspace, want.Workspace, got.Workspace, "the plan is for workspace %s, and %s is selected", "terraform workspace select takes you back to it"},
 		{FieldTerraform, want.Version, got.Version, "the plan was made by version %s, and version %s would apply it", "apply with the version that planned"},
 		{FieldVariables, short(want.Variables), short(got.Variables), "the values of the variables are others than those planned with (digest %s, now %s)", Again},
 		{FieldConfiguration, short(want.Configuration), short(got.Configuration), "the configuration is another than the one that was planned (digest %s, now %s)", Again},

@@ -64,6 +64,9 @@ func (c *comparison) base(want Git, got GitNow) {
 		m.Sentence = fmt.Sprintf("the plan was checked against branch %s, and is compared with %s", want.Branch, got.Base.Branch)
 		m.Hint = "give plan verify the base branch that plan check was given"
 	case got.Base.Hash == want.Base, got.Base.Hash == want.Commit:
+		if stale := Stale(got.Base, got.Fetched, c.now.Time); stale != "" {
+			c.say("%s", stale)
+		}
 		if got.Base.Local {
 			c.say("the head of %s is the local branch's: the remote's is not known here", want.Branch)
 		}

@@ -193,7 +193,7 @@ func TestEveryMismatchIsToldInASentence(t *testing.T) {
 		},
 		{
 			"another workspace", func(_ *Receipt, now *Now) { now.Terraform.Workspace = "test" },
-			Mismatch{FieldWorkspace, "prod", "test", "the plan is for workspace prod, and test is selected", "terraform workspace select takes you back to it"},
+			Mismatch{FieldWorkspace, "prod", "test", "the plan is for workspace prod, and test is selected", "terraform workspace select prod, or unset TF_WORKSPACE"},
 		},
 		{
 			"no workspace", func(_ *Receipt, now *Now) { now.Terraform.Workspace = "" },

@@ -8,6 +8,10 @@ func (c *comparison) state() {
 		c.say("the state is not pinned: whether somebody applied since the plan was made cannot be told")
 		return
 	}
+	if c.elsewhere() {
+		c.say("the state was not compared: it is another workspace's")
+		return
+	}
 	if !got.Known {
 		c.unknown(FieldState, want.String(), "the state", "give plan verify the output of terraform state pull")
 		return

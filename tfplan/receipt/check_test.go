@@ -18,7 +18,7 @@ func same(t *testing.T) Now {
 	r := example(t)
 	applier := r.Applier
 	return Now{
-		Time: made.Add(time.Hour), Plan: r.Plan, State: r.State, Terraform: r.Terraform, Applier: &applier,
+		Time: made.Add(time.Hour), Plan: r.Plan, Judge: r.Judge.Digest, State: r.State, Terraform: r.Terraform, Applier: &applier,
 		Git: &GitNow{Head: commits[1], Base: git.Base{Branch: "main", Ref: "origin/main", Hash: commits[0]}},
 	}
 }
@@ -44,9 +44,9 @@ func TestAWorldThatIsTheSameHasNoMismatch(t *testing.T) {
 				now.Plan = r.Plan
 			}, []string{
 				"only the plan's JSON is pinned, not the file that apply takes",
+				"the workspace is not pinned",
 				"the state is not pinned: whether somebody applied since the plan was made cannot be told",
 				"no commit is pinned: whether something was merged since the plan was made cannot be told",
-				"the workspace is not pinned",
 			},
 		},
 		{"the JSON alone is at hand", func(_ *Receipt, now *Now) { now.Plan = Plan{Digest: digests[1], Form: JSON} }, []string{"only the plan's JSON was compared, not the file that apply takes"}},
@@ -56,11 +56,11 @@ func TestAWorldThatIsTheSameHasNoMismatch(t *testing.T) {
 				r.Git.Dirty = true
 				now.State, now.Git, now.Applier, now.Terraform, now.Skip = State{}, nil, nil, Terraform{}, Skippable()
 			}, []string{
+				"the workspace was not compared: it is not known, and was to be skipped",
 				"the state was not compared: it is not known, and was to be skipped",
 				"the plan was made of a tree with changes that were not committed, and that was to be let pass",
 				"the commit was not compared: it is not known, and was to be skipped",
 				"who would apply was not compared: it is not known, and was to be skipped",
-				"the workspace was not compared: it is not known, and was to be skipped",
 			},
 		},
 	} {
@@ -83,7 +83,7 @@ func TestOfAWorldThatIsNotKnownNothingVerifies(t *testing.T) {
 		got = append(got, m.Field)
 	}
 	// The zero time is before any receipt was made.
-	want := []Field{FieldTime, FieldPlan, FieldState, FieldGit, FieldApplier, FieldWorkspace}
+	want := []Field{FieldTime, FieldPlan, FieldJudge, FieldWorkspace, FieldState, FieldGit, FieldApplier}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
@@ -98,9 +98,9 @@ func TestOnlySomeFieldsCanBeSkipped(t *testing.T) {
 	}{
 		{"none", nil, nil, ""},
 		{"some", []string{"state", "git"}, []Field{FieldState, FieldGit}, ""},
-		{"the decision", []string{"decision"}, nil, `"decision" cannot be skipped: only [state git dirty applier workspace] can`},
-		{"the plan among others", []string{"state", "plan"}, nil, `"plan" cannot be skipped: only [state git dirty applier workspace] can`},
-		{"a word", []string{"al\x1bl"}, nil, `"al\\x1bl" cannot be skipped: only [state git dirty applier workspace] can`},
+		{"the decision", []string{"decision"}, nil, `"decision" cannot be skipped: only [state git dirty applier workspace values judge] can`},
+		{"the plan among others", []string{"state", "plan"}, nil, `"plan" cannot be skipped: only [state git dirty applier workspace values judge] can`},
+		{"a word", []string{"al\x1bl"}, nil, `"al\\x1bl" cannot be skipped: only [state git dirty applier workspace values judge] can`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := ParseSkip(tt.skip)

@@ -78,6 +78,8 @@ func ReadKey(text operation.Secret) (Key, error) {
 	}
 	block, rest := pem.Decode([]byte(plain))
 	switch {
+	case block == nil && isPath(plain):
+		return Key{}, errors.New("the signing key is not PEM, it looks like a path: this holds the PEM text, not a file name")
 	case block == nil:
 		return Key{}, errors.New("the signing key is not PEM: " + makeKey)
 	case len(bytes.TrimSpace(rest)) > 0:
@@ -99,6 +101,20 @@ func ReadKey(text operation.Secret) (Key, error) {
 		return Key{}, err
 	}
 	return Key{id: id, private: private}, nil
+}
+
+// maxPath caps what is taken for a path.
+const maxPath = 4096
+
+// isPath reports whether a text looks like the name of a file. The text is not quoted
+// anywhere: it may be part of a key.
+func isPath(text string) bool {
+	text = strings.TrimSpace(text)
+	if len(text) == 0 || len(text) > maxPath || strings.ContainsAny(text, "\n=+") {
+		return false
+	}
+	return strings.HasSuffix(text, ".pem") || strings.HasSuffix(text, ".key") ||
+		strings.HasPrefix(text, "/") || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || strings.HasPrefix(text, "~/")
 }
 
 // keyID is the RFC 7638 thumbprint of an Ed25519 key (RFC 8037 section 2). A key has no

@@ -38,6 +38,8 @@ type Receipt struct {
 	Decision Decision `json:"decision"`
 	// Grants are the handles of the grants that lifted what the policies deny.
 	Grants []string `json:"grants"`
+	// Judge is what judged it.
+	Judge Judge `json:"judge"`
 	// Notes are for people: what could not be looked at when the plan was checked.
 	Notes []string `json:"notes"`
 	// Signature is a detached JWS, or empty; see Sign.
@@ -61,6 +63,29 @@ type Plan struct {
 	Form   Form   `json:"form"`
 	// JSONDigest is of the plan's JSON, whichever form Digest is of.
 	JSONDigest string `json:"json_digest"`
+	// Values says whose word it is that the JSON is the plan file's, of which only what
+	// changes is compared otherwise. New takes an empty one for Given.
+	Values Values `json:"values"`
+}
+
+// Values says where the JSON that was judged came from.
+type Values string
+
+// Where it came from.
+const (
+	// Shown is what Terraform showed of the plan file when it was checked.
+	Shown Values = "shown"
+	// Given is what somebody gave, and nobody compared with the plan file.
+	Given Values = "given"
+)
+
+// Judge is what a plan was judged by.
+type Judge struct {
+	// Digest is of the policies and of all in the configuration that decides; empty is not
+	// pinned.
+	Digest string `json:"digest"`
+	// Version is Mollyguard's, for people.
+	Version string `json:"version"`
 }
 
 // State says where a state is at. The state of a new workspace is known and has no lineage.
@@ -110,14 +135,22 @@ type Decision struct {
 	// grants.
 	Denied int `json:"denied"`
 	Lifted int `json:"lifted"`
+	// Whole says that the plan as a whole is one of these: for how much it removes, or for
+	// how it was made.
+	Whole bool `json:"whole"`
+	// Destroys is how many of the Managed resources the plan removes; Managed is 0 where
+	// that is not known.
+	Destroys int `json:"destroys"`
+	Managed  int `json:"managed"`
 	// Verbs are those of the operations that are or would be refused.
 	Verbs []operation.Verb `json:"verbs"`
 	// Approvals is the most that any violation asks of a grant; Never says that there is
 	// one that no grant lifts.
 	Approvals int  `json:"approvals"`
 	Never     bool `json:"never"`
-	// Targets are at most 64, those of refused operations first; IDs are ids of
-	// decisions, at most 64.
+	// Targets are at most 64, those of refused operations first, and without the plan
+	// itself; IDs are ids of decisions, at most 64. Where anything was refused or lifted
+	// there are some.
 	Targets []operation.Reference `json:"targets"`
 	IDs     []string              `json:"ids"`
 }
@@ -127,6 +160,9 @@ type Decision struct {
 // leaves out a signature. The error says what cannot be in a receipt. r is not changed.
 func New(r Receipt, made time.Time, life time.Duration) (Receipt, error) {
 	r.APIVersion, r.Kind, r.Signature = APIVersion, Kind, ""
+	if r.Plan.Values == "" {
+		r.Plan.Values = Given
+	}
 	r.Made = made.UTC().Truncate(time.Second)
 	r.Expires = r.Made.Add(life.Truncate(time.Second))
 	r.Decision.Targets = cut(r.Decision.Targets)

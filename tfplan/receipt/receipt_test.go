@@ -2,6 +2,7 @@ package receipt
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,13 +24,14 @@ var (
 func example(t *testing.T) Receipt {
 	t.Helper()
 	r, err := New(Receipt{
-		Plan:      Plan{Digest: digests[0], Form: File, JSONDigest: digests[1]},
+		Plan:      Plan{Digest: digests[0], Form: File, JSONDigest: digests[1], Values: Shown},
+		Judge:     Judge{Digest: digests[2], Version: "v1.2.3"},
 		State:     State{Known: true, Lineage: "5f0c", Serial: 8},
 		Terraform: Terraform{Version: "1.14.0", Workspace: "prod", Variables: digests[0], Configuration: digests[1], Lock: digests[2]},
 		Git:       &Git{Commit: commits[1], Base: commits[0], Branch: "main", Folder: "infra"},
 		Applier:   Applier{Name: "octo/infra", Kind: operation.Service, Facts: map[string]string{"ci": "GitHub Actions", "ci actor": "bob"}},
 		Decision: Decision{
-			Outcome: operation.OutcomeAllow, Lifted: 1, Verbs: []operation.Verb{operation.Replace}, Approvals: 2,
+			Outcome: operation.OutcomeAllow, Lifted: 2, Whole: true, Destroys: 4, Managed: 9, Verbs: []operation.Verb{operation.Replace}, Approvals: 2,
 			Targets: []operation.Reference{{Ref: "gcp://container.googleapis.com/projects/p/locations/l/clusters/c", Kind: "Cluster", Name: "c"}}, IDs: []string{"01J"},
 		},
 		Grants: []string{"bg-k7m4-q9tx"},
@@ -58,7 +60,7 @@ func TestWhatIsEncodedIsDecodedAgain(t *testing.T) {
 		{"one that says something everywhere", func(*Receipt) {}},
 		{"one with next to nothing", func(r *Receipt) {
 			*r = Receipt{
-				APIVersion: APIVersion, Kind: Kind, Made: made, Expires: made.Add(time.Hour), Plan: Plan{Digest: digests[0], Form: JSON},
+				APIVersion: APIVersion, Kind: Kind, Made: made, Expires: made.Add(time.Hour), Plan: Plan{Digest: digests[0], Form: JSON, Values: Given},
 				Applier: Applier{Name: "alice@laptop", Kind: operation.Human}, Decision: Decision{Outcome: operation.OutcomeUndecided},
 			}
 		}},
@@ -107,6 +109,7 @@ func TestWhatIsNoReceiptIsRefused(t *testing.T) {
 		}
 		return strings.Replace(good, old, replacement, 1)
 	}
+	targets := regexp.MustCompile(`(?s)"targets": \[.*?\]`).FindString(good)
 	const elsewhere = ", not a receipt: the receipt is what plan check wrote"
 	for _, tt := range []struct{ name, text, want string }{
 		{"nothing", "", "it is empty: was the receipt written?"},
@@ -119,7 +122,7 @@ func TestWhatIsNoReceiptIsRefused(t *testing.T) {
 		{"no JSON", "receipt", "it is not a receipt: it is not one JSON object, from byte 0 on"},
 		{"half of one", good[:200], "it is not a receipt: it is not one JSON object, from byte 200 on"},
 		{"a list", "[]", "it is not a receipt: the whole is not of its form"},
-		{"null", "null", `apiVersion is "", this program knows mollyguard.dev/v1alpha1; kind is "", not PlanReceipt; made is no time; expires is not after made; plan.form is "", neither file nor json; plan.digest is empty; applier.name is empty; applier.kind is "", none of ["human" "service" "controller" "agent"]; decision.outcome is "", none of ["deny" "warn" "alert" "allow" "undecided"]`},
+		{"null", "null", `apiVersion is "", this program knows mollyguard.dev/v1alpha1; kind is "", not PlanReceipt; made is no time; expires is not after made; plan.form is "", neither file nor json; plan.values is "", neither shown nor given; plan.digest is empty; applier.name is empty; applier.kind is "", none of ["human" "service" "controller" "agent"]; decision.outcome is "", none of ["deny" "warn" "alert" "allow" "undecided"]`},
 		{"two of them", good + good, "it is not a receipt: it is not one JSON object, from byte "},
 		{"another version", edit(APIVersion, "mollyguard.dev/v2"), `apiVersion is "mollyguard.dev/v2", this program knows mollyguard.dev/v1alpha1`},
 		{"another kind", edit(`"PlanReceipt"`, `"Config"`), `kind is "Config", not PlanReceipt`},
@@ -145,6 +148,11 @@ func TestWhatIsNoReceiptIsRefused(t *testing.T) {
 		{"a base without a branch", edit(`"branch": "main"`, `"branch": ""`), "git.base and git.branch are there together or not at all"},
 		{"an outcome that is not known", edit(`"outcome": "allow"`, `"outcome": "Allow"`), `decision.outcome is "Allow", none of ["deny" "warn" "alert" "allow" "undecided"]`},
 		{"an outcome that its numbers belie", edit(`"denied": 0`, `"denied": 3`), "decision.denied is 3 and decision.outcome allow"},
+		{"a refusal without the ids of its decisions", edit("\"ids\": [\n      \"01J\"\n    ]", `"ids": []`), "decision.ids is empty and 2 operations refused or lifted"},
+		{"something lifted that nobody names", edit(targets, `"targets": []`), "decision.targets is empty and 1 operation refused or lifted"},
+		{"something lifted by no grant", edit("\"grants\": [\n    \"bg-k7m4-q9tx\"\n  ]", `"grants": []`), "grants is empty and decision.lifted is 2"},
+		{"a plan that is refused as a whole and not at all", edit(`"lifted": 2`, `"lifted": 0`), "decision.whole is set and nothing is refused or lifted"},
+		{"more removed than can be counted", edit(`"destroys": 4`, `"destroys": -4`), "decision.destroys is -4"},
 		{"a text that moves the cursor", edit(`"prod"`, `"\u001b[2J"`), `terraform has a text with characters that cannot be printed: "\x1b[2J"`},
 		{"a long text", edit(`"prod"`, `"`+strings.Repeat("x", maxText+1)+`"`), "terraform has a text of more than 2048 bytes"},
 		{"a long list", edit(`"bg-k7m4-q9tx"`, strings.Repeat(`"x",`, maxList)+`"x"`), "grants has 65 entries, at most 64"},
@@ -173,9 +181,9 @@ func FuzzDecodedReceiptsAreWholeAndStable(f *testing.F) {
 	f.Add([]byte(`{"format_version":"1.2"}`))
 	f.Add([]byte("PK\x03\x04"))
 	f.Add([]byte(`{"apiVersion":"mollyguard.dev/v1alpha1","kind":"PlanReceipt","made":"2026-11-21T03:00:00Z","expires":"2026-11-21T07:00:00Z",` +
-		`"plan":{"digest":"` + digests[0] + `","form":"json","json_digest":""},"state":{"known":false,"lineage":"","serial":0},` +
+		`"plan":{"digest":"` + digests[0] + `","form":"json","json_digest":"","values":"given"},"judge":{"digest":"","version":""},"state":{"known":false,"lineage":"","serial":0},` +
 		`"terraform":{"version":"","workspace":"","variables":"","configuration":"","lock":""},"git":null,"applier":{"name":"a","kind":"human","facts":{}},` +
-		`"decision":{"outcome":"allow","denied":0,"lifted":0,"verbs":[],"approvals":0,"never":false,"targets":[],"ids":[]},"grants":[],"notes":[],"signature":""}`))
+		`"decision":{"outcome":"allow","denied":0,"lifted":0,"whole":false,"destroys":0,"managed":0,"verbs":[],"approvals":0,"never":false,"targets":[],"ids":[]},"grants":[],"notes":[],"signature":""}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := Decode(bytes.NewReader(text))
 		if err != nil {

@@ -93,7 +93,7 @@ func (r Receipt) Sign(key Key) (Receipt, error) {
 // is.
 func (r Receipt) CheckSignature(keys Keys) error {
 	if r.Signature == "" {
-		return &SignatureError{Unsigned, "the receipt is not signed", "give plan check a signing key, or plan verify none to check with"}
+		return &SignatureError{Unsigned, "the receipt is not signed", "give plan check the signing key: terraform.receipts.key in its configuration, or MOLLYGUARD_RECEIPT_KEY"}
 	}
 	kid, err := parseHeader(r.Signature)
 	if err != nil {
@@ -121,6 +121,16 @@ func (r Receipt) CheckSignature(keys Keys) error {
 		}
 	}
 	return nil
+}
+
+// KeyID returns the id of the key that a receipt says it is signed with, or an empty text.
+// CheckSignature says whether it is.
+func (r Receipt) KeyID() string {
+	kid, err := parseHeader(r.Signature)
+	if err != nil {
+		return ""
+	}
+	return kid
 }
 
 // detachedForm is header..signature. go-jose's decoder would skip line breaks in it.

@@ -103,9 +103,9 @@ func TestWhatIsSignedIsTheCanonicalFormWithoutTheSignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"apiVersion":"mollyguard.dev/v1alpha1","applier":{"facts":{"a":"2","b":"1"},"kind":"human","name":"zoë"},` +
-		`"decision":{"approvals":0,"denied":0,"ids":[],"lifted":0,"never":false,"outcome":"allow","targets":[],"verbs":[]},` +
-		`"expires":"2026-11-21T04:00:00Z","git":null,"grants":[],"kind":"PlanReceipt","made":"2026-11-21T03:00:00Z","notes":[],` +
-		`"plan":{"digest":"` + digests[0] + `","form":"json","json_digest":""},"state":{"known":false,"lineage":"","serial":0},` +
+		`"decision":{"approvals":0,"denied":0,"destroys":0,"ids":[],"lifted":0,"managed":0,"never":false,"outcome":"allow","targets":[],"verbs":[],"whole":false},` +
+		`"expires":"2026-11-21T04:00:00Z","git":null,"grants":[],"judge":{"digest":"","version":""},"kind":"PlanReceipt","made":"2026-11-21T03:00:00Z","notes":[],` +
+		`"plan":{"digest":"` + digests[0] + `","form":"json","json_digest":"","values":"given"},"state":{"known":false,"lineage":"","serial":0},` +
 		`"terraform":{"configuration":"","lock":"","variables":"","version":"","workspace":""}}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("payload (-want +got):\n%s", diff)
@@ -121,6 +121,8 @@ func TestEveryChangeBreaksTheSignature(t *testing.T) {
 		{"made", func(r *Receipt) { r.Made = r.Made.Add(1e9) }},
 		{"expires", func(r *Receipt) { r.Expires = r.Expires.Add(1e9) }},
 		{"plan", func(r *Receipt) { r.Plan.Digest = digests[2] }},
+		{"values", func(r *Receipt) { r.Plan.Values = Given }},
+		{"judge", func(r *Receipt) { r.Judge.Digest = digests[0] }},
 		{"serial", func(r *Receipt) { r.State.Serial++ }},
 		{"lineage", func(r *Receipt) { r.State.Lineage = "" }},
 		{"workspace", func(r *Receipt) { r.Terraform.Workspace = "test" }},
@@ -233,11 +235,30 @@ func TestSignaturesThatNobodyBelievesAreToldApart(t *testing.T) {
 			want := &SignatureError{tt.fault, tt.what, hint}
 			switch tt.fault {
 			case Unsigned:
-				want.Hint = "give plan check a signing key, or plan verify none to check with"
+				want.Hint = "give plan check the signing key: terraform.receipts.key in its configuration, or MOLLYGUARD_RECEIPT_KEY"
 			case OtherKey:
 				want.Hint = "make sure that plan check and plan verify use the same pair of keys, and that the receipt is this pipeline's"
 			}
 			refused(t, r, key.Public(), want)
 		})
+	}
+}
+
+func TestAReceiptSaysWithWhichKeyItIsSigned(t *testing.T) {
+	key := keyOf(t, 'a')
+	forged := example(t)
+	forged.Signature = "x..y"
+	for _, tt := range []struct {
+		name string
+		r    Receipt
+		want string
+	}{
+		{"signed", signed(t, key), key.ID()},
+		{"not signed", example(t), ""},
+		{"something for a signature", forged, ""},
+	} {
+		if got := tt.r.KeyID(); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }

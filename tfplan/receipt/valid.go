@@ -64,6 +64,11 @@ func (r Receipt) check() error {
 	}
 	p.applier(r.Applier)
 	p.decision(r.Decision)
+	if r.Decision.Lifted > 0 && len(r.Grants) == 0 {
+		p.add("grants is empty and decision.lifted is %d", r.Decision.Lifted)
+	}
+	p.digest("judge.digest", r.Judge.Digest)
+	p.texts("judge.version", r.Judge.Version)
 	p.texts("grants", r.Grants...)
 	p.texts("notes", r.Notes...)
 	p.texts("signature", r.Signature)
@@ -73,6 +78,9 @@ func (r Receipt) check() error {
 func (p *problems) plan(plan Plan) {
 	if plan.Form != File && plan.Form != JSON {
 		p.add("plan.form is %q, neither %s nor %s", shown(string(plan.Form)), File, JSON)
+	}
+	if plan.Values != Shown && plan.Values != Given {
+		p.add("plan.values is %q, neither %s nor %s", shown(string(plan.Values)), Shown, Given)
 	}
 	if plan.Digest == "" {
 		p.add("plan.digest is empty")
@@ -112,11 +120,15 @@ func (p *problems) decision(d Decision) {
 	for _, verb := range d.Verbs {
 		oneOf(p, "decision.verbs", verb)
 	}
-	for i, n := range []int{d.Denied, d.Lifted, d.Approvals} {
-		if n < 0 || n > maxNumber {
-			p.add("decision.%s is %d", []string{"denied", "lifted", "approvals"}[i], n)
+	for _, count := range []struct {
+		name string
+		n    int
+	}{{"denied", d.Denied}, {"lifted", d.Lifted}, {"approvals", d.Approvals}, {"destroys", d.Destroys}, {"managed", d.Managed}} {
+		if count.n < 0 || count.n > maxNumber {
+			p.add("decision.%s is %d", count.name, count.n)
 		}
 	}
+	p.named(d)
 	if d.Denied > 0 && d.Outcome != operation.OutcomeDeny && d.Outcome != operation.OutcomeUndecided {
 		p.add("decision.denied is %d and decision.outcome %s", d.Denied, d.Outcome)
 	}
@@ -128,6 +140,22 @@ func (p *problems) decision(d Decision) {
 		p.texts("decision.targets["+strconv.Itoa(i)+"]", target.Ref, target.Kind, target.Namespace, target.Name, target.UID)
 	}
 	p.texts("decision.ids", d.IDs...)
+}
+
+// named checks that what was refused or lifted is named.
+func (p *problems) named(d Decision) {
+	refused, whole := d.Denied+d.Lifted, 0
+	if d.Whole {
+		whole = 1
+	}
+	switch {
+	case refused > 0 && len(d.IDs) == 0:
+		p.add("decision.ids is empty and %s refused or lifted", count(refused, "operation"))
+	case refused > whole && len(d.Targets) == 0:
+		p.add("decision.targets is empty and %s refused or lifted", count(refused-whole, "operation"))
+	case refused < whole:
+		p.add("decision.whole is set and nothing is refused or lifted")
+	}
 }
 
 func (p *problems) digest(path, digest string) {

@@ -45,7 +45,7 @@ func (r Row) details() []detail {
 	add("error", d.Error)
 	add("grant", r.grantTexts()...)
 	add("exempt", d.Exempt)
-	if !r.isPlan() && !strings.HasPrefix(d.Target.Ref, "terraform://") {
+	if r.isState() || !r.isPlan() && !strings.HasPrefix(d.Target.Ref, "terraform://") {
 		add("object", d.Target.Ref)
 	}
 	add("decision", d.ID)

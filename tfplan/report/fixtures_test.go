@@ -121,7 +121,7 @@ func reports() map[string]report.Report {
 			Managed: 85, Destroys: 52, Share: 62, Changes: 60, Outcome: operation.OutcomeDeny,
 		},
 		Rows: rows(granted, bucket, exempt, drift, plan, never, forget, undecided, database), Marker: "infra/shop shop-eu",
-		Next: small.Next, Help: small.Help, Masked: 3,
+		Next: small.Next, Help: small.Help,
 		Notes: []string{"1 change is deferred to a later plan"},
 		Policies: map[string]report.Policy{
 			"production-delete": {Title: "Production is not deleted", Runbook: "https://github.com/mollyguard/mollyguard/blob/main/docs/policies.md#production-delete"},

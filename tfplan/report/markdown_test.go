@@ -127,7 +127,7 @@ func worstCase() report.Report {
 	r := report.Report{
 		Plan: report.Summary{File: name, Digest: name, Workspace: name, TerraformVersion: name, Destroys: 1_000_000},
 		Left: map[operation.Outcome]int{operation.OutcomeAllow: 1_000_000, operation.OutcomeDeny: 1_000_000},
-		Next: list, Notes: list, Help: strings.Join(list, "\n"), Marker: name, Masked: 1_000_000,
+		Next: list, Notes: list, Help: strings.Join(list, "\n"), Marker: name,
 	}
 	for range 1500 {
 		r.Rows = append(r.Rows, report.Row{Decision: d})

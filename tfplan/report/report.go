@@ -35,8 +35,6 @@ type Report struct {
 	Help string
 	// Notes are sentences on the plan, such as "1 change is deferred to a later plan".
 	Notes []string
-	// Masked is how many sensitive values were left out of the changes' words.
-	Masked int
 	// Marker tells plans of the same repository apart, such as by folder and workspace,
 	// and is the same for the next plan of the same folder. The comment on a pull request
 	// begins with it, see CommentMarker, so that the next one takes its place.
@@ -75,17 +73,6 @@ type Policy struct {
 	Title, Runbook string
 }
 
-// IncompleteError says that JSON lines were asked for, and that the report does not hold
-// all decisions. JSON lines are the record: see WriteRecord.
-type IncompleteError struct {
-	// Missing is how many decisions were only counted.
-	Missing int
-}
-
-func (e *IncompleteError) Error() string {
-	return fmt.Sprintf("%d decisions were counted but not kept, and would be missing from the JSON lines", e.Missing)
-}
-
 type format struct {
 	name  string
 	write func(io.Writer, Report) error
@@ -93,13 +80,19 @@ type format struct {
 
 func formats() []format {
 	return []format{
-		{"table", writeTable}, {"json", writeRecords}, {"sarif", writeSARIF}, {"junit", writeJUnit},
-		{"github", writeGitHub}, {"markdown", writeMarkdown},
+		{"table", writeTable}, {"sarif", writeSARIF}, {"junit", writeJUnit}, {"github", writeGitHub}, {"markdown", writeMarkdown},
 	}
 }
 
-// Formats lists what Write can write, the one for people first.
-func Formats() []string {
+// JSON is the format that is no report but the record, a line a decision: a report does not
+// keep them all. WriteRecord writes it.
+const JSON = "json"
+
+// Formats lists what the answer on a plan can be told in, the one for people first: all
+// that Write can write, and JSON.
+func Formats() []string { return slices.Insert(reports(), 1, JSON) }
+
+func reports() []string {
 	var names []string
 	for _, f := range formats() {
 		names = append(names, f.name)
@@ -107,8 +100,8 @@ func Formats() []string {
 	return names
 }
 
-// Write writes a report in one of Formats. The same report gives the same text. It fails
-// if the format is another, if w fails or, for json, with an *IncompleteError.
+// Write writes a report in one of Formats but JSON. The same report gives the same text. It
+// fails if the format is another, or if w fails.
 func Write(w io.Writer, format string, r Report) error {
 	for _, f := range formats() {
 		if f.name != format {
@@ -122,5 +115,5 @@ func Write(w io.Writer, format string, r Report) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("output format %q is none of %s", format, strings.Join(Formats(), ", "))
+	return fmt.Errorf("output format %q is none of %s", format, strings.Join(reports(), ", "))
 }

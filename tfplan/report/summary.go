@@ -143,12 +143,6 @@ func (r Report) notes() []string {
 	if more := len(r.Notes) - maxNotes; more > 0 {
 		list = append(list, fmt.Sprintf("and %d more notes", more))
 	}
-	switch {
-	case r.Masked == 1:
-		list = append(list, "1 sensitive value is not shown")
-	case r.Masked > 1:
-		list = append(list, fmt.Sprintf("%d sensitive values are not shown", r.Masked))
-	}
 	return list
 }
 

@@ -10,13 +10,13 @@ import (
 	"github.com/mollyguard/mollyguard/operation"
 )
 
-// A table has what somebody scrolls through. Its columns take at most 190 characters: a
+// A table has what somebody scrolls through. Its columns take at most 194 characters: a
 // terminal over a wide screen, and less if what is in them is shorter.
 const (
 	maxTableRows = 200
 	maxParagraph = 20
 	wideAddress  = 60
-	wideAction   = 20
+	wideAction   = 24
 	wideBecause  = 46
 	wideGoesWith = 36
 )

@@ -24,10 +24,15 @@ func shownUpTo(text string, limit int) string {
 
 func (r Row) isPlan() bool { return r.Decision.Target.Kind == operation.PlanKind }
 
+func (r Row) isState() bool { return r.Decision.Target.Kind == operation.StateKind }
+
 // address is where the change is in the configuration.
 func (r Row) address() string {
-	if r.isPlan() {
+	switch {
+	case r.isPlan():
 		return "the plan as a whole"
+	case r.isState():
+		return "the state as a whole"
 	}
 	return cmp.Or(shown(r.Decision.Address), shown(r.Decision.Target.Ref), "(no address)")
 }
@@ -39,7 +44,7 @@ func (r Row) action() string {
 	}
 	var words []string
 	for _, verb := range append([]operation.Verb{r.Decision.Verb}, r.Decision.Also...) {
-		if word := actionWord(verb, r.Decision.Phase); !slices.Contains(words, word) {
+		if word := r.actionWord(verb); !slices.Contains(words, word) {
 			words = append(words, word)
 		}
 	}
@@ -47,8 +52,15 @@ func (r Row) action() string {
 }
 
 // actionWord is in the past tense for drift: what somebody did, not what apply would do.
-func actionWord(verb operation.Verb, phase operation.Phase) string {
-	done := phase == operation.Finished
+// Of a plan or a state as a whole, what is weakened is how it is worked on.
+func (r Row) actionWord(verb operation.Verb) string {
+	if verb == operation.Unprotect && r.isPlan() {
+		return "skip safeguards"
+	}
+	if verb == operation.Unprotect && r.isState() {
+		return "work on the state"
+	}
+	done := r.Decision.Phase == operation.Finished
 	switch verb {
 	case operation.Delete:
 		return either(done, "was destroyed", "destroy")

@@ -1,13 +1,15 @@
 // Package terraform runs Terraform, or OpenTofu, which takes the same commands
 // (https://developer.hashicorp.com/terraform/cli/commands).
 //
-// What it runs for its own sake (show, state pull, workspace show, version) reads only.
-// It asks nobody anything, takes no arguments from the environment, and what it prints is
-// capped.
+// What it runs for its own sake (show, state pull, workspace show and list, version) reads
+// only: what TF_WORKSPACE names must be there, since Terraform makes what is not. It asks
+// nobody anything, takes no arguments from the environment, and what it prints and how
+// long it takes is capped. What it runs for people (Run) is never killed.
 package terraform
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +33,13 @@ const (
 	maxTalk = 8 << 10
 	// maxAnswer caps answers that are one line, or the version's few.
 	maxAnswer = 64 << 10
-	// waitDelay is how long a process that was told to stop may take: Terraform waits
-	// for its providers.
+	// maxList caps a list of names: 10,000 of them with 90 characters each.
+	maxList = 1 << 20
+	// readTime is how long a command that only reads may take: a slow backend needs a
+	// minute for the largest state that is read, and a plan file with all its providers
+	// as long.
+	readTime = 5 * time.Minute
+	// waitDelay is how long such a command may take to stop once it was told to.
 	waitDelay = 10 * time.Second
 )
 
@@ -47,17 +54,24 @@ type Options struct {
 	Folder string
 	// Env is the environment, as os.Environ has it; nil for os.Environ.
 	Env []string
+	// ReadTime is how long a command that only reads may take, WaitDelay how long it may
+	// then take to stop before it is killed; 0 for five minutes and ten seconds.
+	ReadTime, WaitDelay time.Duration
 }
 
 // Terraform is a binary and the folder that it works in. It may be used concurrently.
 type Terraform struct {
-	binary, folder string
-	env            []string
+	binary, folder      string
+	env                 []string
+	readTime, waitDelay time.Duration
 }
 
 // Find looks the binary up. Where none is named and none is there the error is ErrNone.
 func Find(o Options) (*Terraform, error) {
-	t := &Terraform{folder: o.Folder, env: o.Env}
+	t := &Terraform{
+		folder: o.Folder, env: o.Env,
+		readTime: cmp.Or(o.ReadTime, readTime), waitDelay: cmp.Or(o.WaitDelay, waitDelay),
+	}
 	if t.env == nil {
 		t.env = os.Environ()
 	}
@@ -110,6 +124,24 @@ func (t *Terraform) Workspace(ctx context.Context) (string, error) {
 	return strings.TrimSpace(answer.String()), nil
 }
 
+// Workspaces are the names of the workspaces that there are. Asked about one that is not
+// there, by TF_WORKSPACE, other commands would make it.
+func (t *Terraform) Workspaces(ctx context.Context) ([]string, error) {
+	var answer bytes.Buffer
+	if err := t.print(ctx, &answer, maxList, "workspace", "list"); err != nil {
+		return nil, err
+	}
+	var names []string
+	for line := range strings.Lines(answer.String()) {
+		// Each is indented, and the current one marked; a remark is neither.
+		name, current := strings.CutPrefix(line, "* ")
+		if name, other := strings.CutPrefix(name, "  "); current || other {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return names, nil
+}
+
 // Version is the version, such as 1.11.4.
 func (t *Terraform) Version(ctx context.Context) (string, error) {
 	var answer bytes.Buffer
@@ -125,28 +157,6 @@ func (t *Terraform) Version(ctx context.Context) (string, error) {
 	return version.Version, nil
 }
 
-// Streams are what a command that people see reads and writes.
-type Streams struct {
-	In       io.Reader
-	Out, Err io.Writer
-}
-
-// Run runs a command as it is given, with arguments from the environment (TF_CLI_ARGS)
-// and all, and returns its exit code. An error means that it could not be run.
-func (t *Terraform) Run(ctx context.Context, s Streams, args ...string) (exit int, err error) {
-	cmd := t.command(ctx, args)
-	cmd.Env = environment(t.env, false)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
-	err = cmd.Run()
-	if failed, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
-		return failed.ExitCode(), nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("run %s: %w", t.binary, errors.Join(err, context.Cause(ctx)))
-	}
-	return 0, nil
-}
-
 func (t *Terraform) command(ctx context.Context, args []string) *exec.Cmd {
 	if t.folder != "" {
 		args = append([]string{"-chdir=" + t.folder}, args...)
@@ -154,13 +164,15 @@ func (t *Terraform) command(ctx context.Context, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, t.binary, args...)
 	// Terraform unlocks its state when it is interrupted, and not when it is killed.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = waitDelay
 	return cmd
 }
 
-// print runs a command that only reads.
+// print runs a command that only reads, and kills it if it does not end.
 func (t *Terraform) print(ctx context.Context, w io.Writer, limit int64, args ...string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.readTime, fmt.Errorf("no answer within %v", t.readTime))
+	defer cancel()
 	cmd := t.command(ctx, args)
+	cmd.WaitDelay = t.waitDelay
 	cmd.Env = append(environment(t.env, true), "TF_INPUT=0", "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
 	out := &capped{w: w, left: limit}
 	talk := &tail{}

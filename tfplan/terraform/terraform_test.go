@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,11 +19,17 @@ import (
 // script is a terraform that does what a shell script says.
 func script(t *testing.T, text string, env ...string) *terraform.Terraform {
 	t.Helper()
+	return scriptWith(t, text, terraform.Options{Env: env})
+}
+
+func scriptWith(t *testing.T, text string, o terraform.Options) *terraform.Terraform {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "terraform")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	tf, err := terraform.Find(terraform.Options{Binary: path, Env: append(env, "PATH="+os.Getenv("PATH"))})
+	o.Binary, o.Env = path, append(o.Env, "PATH="+os.Getenv("PATH"))
+	tf, err := terraform.Find(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +76,59 @@ func TestOutputIsCapped(t *testing.T) {
 	err := tf.ShowState(t.Context(), &bytes.Buffer{}, 1<<20)
 	if want := "terraform show -json -no-color: more than 1 MiB"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// slow is a terraform that says when it is there, and needs a while to end when it is
+// interrupted.
+const slow = `trap 'sleep 0.3; echo saved; exit 4' INT
+echo ready >&2
+while :; do sleep 0.02; done`
+
+// readiness calls what it is made with at the first word.
+type readiness func()
+
+func (r readiness) Write(p []byte) (int, error) {
+	r()
+	return len(p), nil
+}
+
+func TestWhatPeopleRunIsWaitedForHoweverLongItTakesToEnd(t *testing.T) {
+	tf := scriptWith(t, slow, terraform.Options{WaitDelay: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	_, err := tf.Run(ctx, terraform.Streams{Out: &out, Err: readiness(cancel)}, "apply")
+	if !errors.Is(err, context.Canceled) || out.String() != "saved\n" {
+		t.Errorf("got %v and %q: the state was not saved", err, &out)
+	}
+}
+
+func TestASignalInterruptsWhatPeopleRun(t *testing.T) {
+	for _, sent := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(sent.String(), func(t *testing.T) {
+			tf := scriptWith(t, slow, terraform.Options{})
+			signals := make(chan os.Signal, 1)
+			var out bytes.Buffer
+			exit, err := tf.Run(t.Context(), terraform.Streams{Out: &out, Err: readiness(func() { signals <- sent }), Signals: signals}, "apply")
+			if err != nil || exit != 4 || out.String() != "saved\n" {
+				t.Errorf("got %d, %v and %q", exit, err, &out)
+			}
+		})
+	}
+}
+
+func TestWhatReadsDoesNotHangForEver(t *testing.T) {
+	tf := scriptWith(t, "trap '' INT; exec sleep 60", terraform.Options{ReadTime: 50 * time.Millisecond, WaitDelay: 50 * time.Millisecond})
+	err := tf.PullState(t.Context(), &bytes.Buffer{}, 1)
+	if want := "terraform state pull: no answer within 50ms"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestWorkspacesAreListed(t *testing.T) {
+	names, err := script(t, `printf '  default\n* prod-eu\n  x\n\n\nThe active workspace is being overridden using the TF_WORKSPACE environment\nvariable.\n'; [ "$*" = "workspace list" ]`).Workspaces(t.Context())
+	if diff := cmp.Diff([]string{"default", "prod-eu", "x"}, names); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -150,7 +150,9 @@ const maxNamed = 8
 func others(e breakglass.Event) string {
 	var names []string
 	for _, t := range e.Targets {
-		if _, _, ok := operation.ParseGCPRef(t.Ref); ok {
+		_, _, inCloud := operation.ParseGCPRef(t.Ref)
+		_, isPlan := operation.ParsePlanRef(e.Targets[0].Ref) // and the rest what it may destroy
+		if inCloud || isPlan {
 			names = append(names, t.Ref)
 		}
 	}

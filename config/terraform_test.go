@@ -103,3 +103,17 @@ policies: {directories: [own]}
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatAReceiptHasToPinIsOneOfAFew(t *testing.T) {
+	const head = "apiVersion: config.mollyguard.dev/v1alpha1\nkind: Configuration\n"
+	c, err := config.Parse("c.yaml", []byte(head+"terraform: {receipts: {require: [state, git, file]}}\n"))
+	if diff := cmp.Diff([]string{config.RequireState, config.RequireGit, config.RequireFile}, c.Terraform.Receipts.Require); err != nil || diff != "" {
+		t.Errorf("%v, require (-want +got):\n%s", err, diff)
+	}
+	_, err = config.Parse("c.yaml", []byte(head+"terraform:\n  receipts:\n    require:\n    - state\n    - commit\n    - state\n"))
+	want := "c.yaml:7: terraform.receipts.require[1]: \"commit\" is none of state, git and file\n" +
+		"c.yaml:8: terraform.receipts.require[2]: state is there twice"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}

@@ -2,8 +2,15 @@ package tfplan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	tfjson "github.com/hashicorp/terraform-json"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mollyguard/mollyguard/operation"
 )
@@ -161,5 +168,44 @@ func TestAListWithTooManyElementsCountsAsShrunk(t *testing.T) {
 	}
 	if shrunk(list[:maxElements], list[:maxElements], nil) {
 		t.Error("a list of as many as are read counts as shrunk")
+	}
+}
+
+func TestElementsThatAreNotReadAreTold(t *testing.T) {
+	list := func(state string) string {
+		var b strings.Builder
+		for i := range maxMatches + 1 {
+			fmt.Fprintf(&b, `{"action":[{"type":"SetStorageClass"}],"condition":[{"age":%d,"with_state":%q}]},`, i, state)
+		}
+		return `{"lifecycle_rule":[` + b.String() + `{"action":[{"type":"Delete"}],"condition":[{"with_state":"` + state + `"}]}]}`
+	}
+	attempt{
+		"google_storage_bucket", list("ANY"), list("ANY"), "", "", nil,
+	}.check(t, appliersMapper(t))
+	m := appliersMapper(t)
+	op, judged, err := m.Map(&Change{
+		Kind: Planned, Address: "a.b", Type: "google_storage_bucket", Provider: google, Actions: tfjson.Actions{"update"},
+		Before: jsontext.Value(list("ARCHIVED")), After: jsontext.Value(list("ANY")),
+	}, testWhole())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "other objects are deleted by rule (lifecycle_rule.*.condition.0.with_state: there is more than is read)"
+	if !judged || !slices.Contains(op.Changes, want) {
+		t.Errorf("told is %q", op.Changes)
+	}
+}
+
+func TestRightsThatComeLaterAreTold(t *testing.T) {
+	op, _, err := appliersMapper(t).Map(&Change{
+		Kind: Planned, Address: "a.b", Type: "google_project_iam_custom_role", Provider: google, Actions: tfjson.Actions{"update"},
+		Before: jsontext.Value(`{"permissions":["a.b.get"]}`), After: jsontext.Value(`{}`), AfterUnknown: jsontext.Value(`{"permissions":true}`),
+	}, testWhole())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"rights that are only known after apply are given to whoever has this role"}
+	if diff := cmp.Diff(want, op.Changes); diff != "" || op.Target.Widens != "whoever has this role" {
+		t.Errorf("widens %q (-want +got)\n%s", op.Target.Widens, diff)
 	}
 }

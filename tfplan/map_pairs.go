@@ -40,6 +40,15 @@ func (p pair) at() route {
 // change places, are compared with those that are the same, else with that of the same
 // name, key or condition, else with the next. more: there are more than are returned.
 func (r route) pairs(before, after any) (list []pair, more bool) {
+	if !slices.Contains(r, "*") {
+		one := pair{was: r, is: r}
+		one.before, one.hadPlace = r.only(before)
+		one.after, one.hasPlace = r.only(after)
+		if !one.hadPlace && !one.hasPlace {
+			return nil, false
+		}
+		return []pair{one}, false
+	}
 	list = []pair{{before: before, after: after, hadPlace: true, hasPlace: true}}
 	for _, key := range r {
 		var next []pair
@@ -63,6 +72,17 @@ func (r route) pairs(before, after any) (list []pair, more bool) {
 		}
 	}
 	return list, more
+}
+
+// only returns the value that a path without "*" leads to.
+func (r route) only(value any) (any, bool) {
+	ok := true
+	for _, key := range r {
+		if value, ok = step(value, key); !ok {
+			return nil, false
+		}
+	}
+	return value, true
 }
 
 // down goes one step down, on each side its own. No step is "".

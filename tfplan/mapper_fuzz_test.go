@@ -26,7 +26,9 @@ func FuzzMap(f *testing.F) {
 		"google_sql_database_instance", "kubernetes_manifest", "kubectl_manifest", "google_project_iam_policy",
 		"google_storage_bucket", "terraform_data", "acme_thing", "helm_release", "google_kms_crypto_key", "google_iam_deny_policy",
 	}
-	m := strictMapper(f, func(o *MapperOptions) { o.Rules = append(o.Rules, Rules{Providers: []string{"google"}, FoldLabels: true}) })
+	m := strictMapper(f, func(o *MapperOptions) {
+		o.Rules = append(o.Rules, Rules{Providers: []string{"google"}, FoldLabels: true})
+	})
 	w := testWhole()
 	w.namespaces = namespaces{{cluster: "prod-eu", name: "shop"}: {labels: map[string]string{"env": "prod"}}}
 	f.Fuzz(func(t *testing.T, kind uint8, actions, before, after, unknown, sensitive string) {

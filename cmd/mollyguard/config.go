@@ -19,12 +19,13 @@ func newConfig(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [flags]",
 		Short: "Check the configuration and print it with its defaults filled in",
-		Long: `Check the configuration, load its policies and its tables for the audit log as a server
-would, and print it with its defaults filled in. Certificate files, secrets of sinks and
-the cluster are not looked at.`,
+		Long: `Check the configuration, load its policies, its tables for the audit log, its rules for
+Terraform plans and the public keys of receipts and tokens as a server or a pipeline would,
+and print it with its defaults filled in. Certificate files, secrets and the cluster are
+not looked at.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(configPath)
+			c, err := loadConfigUntil(cmd.Context(), configPath)
 			if err != nil {
 				return err
 			}
@@ -42,6 +43,9 @@ the cluster are not looked at.`,
 				return fmt.Errorf("issuing policy: %w", err)
 			}
 			if err := checkMappings(configPath, c); err != nil {
+				return err
+			}
+			if err := checkTerraform(cmd.Context(), configPath, c); err != nil {
 				return err
 			}
 			var b bytes.Buffer

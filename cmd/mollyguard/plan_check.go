@@ -48,7 +48,7 @@ cannot be read, failed or is incomplete.`,
 	}
 	o.flags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&o.json, "plan-json", "", "`FILE` with the JSON of a plan file, as terraform show -json prints it; of its values, nothing is compared with the plan file")
+	flags.StringVar(&o.json, "plan-json", "", "`FILE` with the JSON of a plan file, as terraform show -json prints it; compared with that where Terraform is, else its values are taken on trust until plan verify")
 	flags.StringVar(&o.receipt, "receipt", "", "write the receipt to this `FILE`")
 	flags.StringArrayVarP(&o.outputs, "output", "o", []string{"table"}, "output `FORMAT`, or FORMAT=FILE: "+strings.Join(report.Formats(), ", "))
 	flags.BoolVar(&o.partial, "partial", false, "judge a plan that is not the whole (-target, deferred changes) as what it is")

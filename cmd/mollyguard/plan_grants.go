@@ -26,6 +26,8 @@ type planGrants struct {
 	plan operation.Reference
 	// lifted counts the operations that it has lifted.
 	lifted int
+	// elsewhere says what the token is for, if that is another place; else it is empty.
+	elsewhere string
 }
 
 // grants reads the token, if there is one.
@@ -60,7 +62,8 @@ func (o planFlags) token() (operation.Secret, error) {
 func (g *planGrants) grant(ctx context.Context) (breakglass.Grant, error) {
 	grant, err := g.verifier.Verify(ctx, g.token, g.now())
 	if err == nil && grant.Scope.Audience != g.audience {
-		err = &breakglass.Refusal{Reason: fmt.Sprintf("it is for %s, and terraform.audience is %s", operation.Printable(grant.Scope.Audience), g.audience)}
+		g.elsewhere = fmt.Sprintf("it is for %s, and terraform.audience is %s", operation.Printable(grant.Scope.Audience), g.audience)
+		err = &breakglass.Refusal{Reason: g.elsewhere}
 	}
 	return grant, err
 }

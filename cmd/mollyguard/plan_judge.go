@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/mollyguard/mollyguard/config"
 	"github.com/mollyguard/mollyguard/engine"
@@ -62,6 +63,13 @@ func (o planFlags) judge(ctx context.Context, c console) (j *planJudge, err erro
 	}
 	if j.mapping, err = planMapping(j.config, j.applier); err != nil {
 		return j, err
+	}
+	replaced, err := replacedTypes(j.mapping.Rules)
+	if err != nil {
+		return j, err
+	}
+	if len(replaced) > 0 {
+		c.say("warning: own rules (terraform.rules) replace the built-in ones for %s: what those know does not count", operation.Printable(strings.Join(replaced, ", ")))
 	}
 	p := parts{recorder: discard{}, now: c.now}
 	// Standard output is for the report: only a file keeps decisions.
@@ -169,6 +177,9 @@ func (r *judgedPlan) remark(judged int) {
 	if r.plan.json != "" && !r.plan.shown {
 		r.asides = append(r.asides, "the values in --plan-json are taken on trust ("+r.plan.notShown+"): "+
 			"plan verify compares them with what terraform show -json says of the plan file")
+	}
+	if judged > 0 && len(r.config.Production.Ancestors) > 0 {
+		r.asides = append(r.asides, "plans do not say in which folder or organization a project is, so production.ancestors makes nothing in them production: name the projects, too (production.projects)")
 	}
 	for _, aside := range r.asides {
 		r.say("note: %s", aside)

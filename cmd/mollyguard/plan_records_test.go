@@ -50,8 +50,12 @@ func TestPlanRecordsAreWholeAndTheSameAsOnOtherSurfaces(t *testing.T) {
 		"root_module": object{"resources": []any{
 			object{"address": "kubernetes_deployment.web", "mode": "managed", "type": "kubernetes_deployment", "name": "web", "provider_config_key": "kubernetes"},
 			object{"address": "kubernetes_deployment.dev", "mode": "managed", "type": "kubernetes_deployment", "name": "dev", "provider_config_key": "kubernetes.test"},
+			object{"address": "kubernetes_namespace.web", "mode": "managed", "type": "kubernetes_namespace", "name": "web", "provider_config_key": "kubernetes"},
+			object{"address": "kubernetes_namespace.dev", "mode": "managed", "type": "kubernetes_namespace", "name": "dev", "provider_config_key": "kubernetes.test"},
 		}},
 	}}
+	shop := []any{object{"name": "shop", "labels": object{"team": "web"}}}
+	namespace := object{"before": object{"metadata": shop}, "after": object{"metadata": shop, "timeouts": object{}}}
 	plan := planOf(t, 8, providers,
 		// The one that applies is made owner of everything: nobody could stop it any more.
 		changeOf("google", "google_project_iam_member", "self", []string{"create"}, object{
@@ -72,6 +76,9 @@ func TestPlanRecordsAreWholeAndTheSameAsOnOtherSurfaces(t *testing.T) {
 		changeOf("kubernetes", "kubernetes_deployment", "dev", []string{"delete"}, object{
 			"before": object{"metadata": []any{object{"name": "dev", "namespace": "shop", "labels": object{"env": "dev"}}}}, "before_sensitive": object{},
 		}),
+		// Their namespaces, which make nothing in them production.
+		changeOf("kubernetes", "kubernetes_namespace", "web", []string{"update"}, namespace),
+		changeOf("kubernetes", "kubernetes_namespace", "dev", []string{"update"}, namespace),
 	)
 	got := runs(t, "plan", "check", plan, "--dir", t.TempDir(), "--workspace", "default", "--config", fileWith(t, "mollyguard.yaml", planConfig), "--applier", "release-bot", "-o", "json")
 	if got.Code != exitDenied || got.Err != "" {

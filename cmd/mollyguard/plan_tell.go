@@ -119,14 +119,30 @@ func (r *judgedPlan) next(receipt string) []string {
 	ask := func(receipt string) string {
 		return fmt.Sprintf("mollyguard break-glass request --plan %s --reason 'why'%s", quoted(receipt), r.server())
 	}
+	if r.grants != nil && r.grants.elsewhere != "" {
+		return []string{r.meant(), "# the token at hand is not for here, so look for the right one, or the right --config, before you ask for another: " + r.grants.elsewhere}
+	}
 	if receipt == "" {
 		receipt = "receipt.json"
-		return []string{r.again(receipt), ask(receipt)}
+		return []string{r.meant(), r.again(receipt), ask(receipt)}
 	}
 	return []string{
+		r.meant(),
 		ask(receipt),
-		fmt.Sprintf("%s=$(mollyguard break-glass token HANDLE%s) %s", planTokenVariable, r.server(), r.again(receipt)),
+		fmt.Sprintf("export %s=$(mollyguard break-glass token HANDLE%s)", planTokenVariable, r.server()),
+		r.again(receipt),
+		fmt.Sprintf("mollyguard plan verify --plan %s%s --receipt %s%s", quoted(r.plan.name), r.flags.again(), quoted(receipt), r.server()),
 	}
+}
+
+// meant is what to look at before anybody is asked: most plans that destroy too much are of
+// another place than was meant.
+func (r *judgedPlan) meant() string {
+	workspace := "this is the workspace"
+	if r.workspace != "" {
+		workspace += " (" + operation.Printable(r.workspace) + ")"
+	}
+	return "# first make sure that " + workspace + ", state and branch that you mean"
 }
 
 // again is the command that checks the same plan again.

@@ -36,8 +36,9 @@ func newPlanVerify(s streams) *cobra.Command {
 world still the one that it was made for.
 
 Refused are another plan file, a state that has moved on or is another, a base branch
-that has moved on, another workspace or identity, an old receipt, and a receipt that
-does not allow.
+that has moved on, another workspace or identity, other policies or another configuration
+than judge here, an old receipt, and a receipt that does not allow. Values that were taken
+on trust (plan check --plan-json without Terraform) are compared with what Terraform shows.
 
 Where a grant lifted something, its token is needed again, and its one use is taken at
 the server that --server names. Without a server, that the plan is applied once rests

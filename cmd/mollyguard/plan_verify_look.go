@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -120,7 +121,20 @@ func (o verifyOptions) use(ctx context.Context, c console, conf config.Configura
 		return err
 	}
 	_, err = client.UsePlan(ctx, operation.Actor{}, grants.token, operation.PlanReference(r.Plan.Digest), attemptID(r))
-	return deskError(err, grant.ID)
+	return spent(deskError(err, grant.ID))
+}
+
+// usedAlready is how a server says that the one use of a grant was taken.
+var usedAlready = regexp.MustCompile(`\bused (?:already|up)\b`)
+
+// spent says what to do where the use of a token was taken before: to ask for another for the
+// same plan would most likely be in vain.
+func spent(err error) error {
+	if exit, ok := errors.AsType[*exitError](err); ok && exit.code == exitDenied && usedAlready.MatchString(exit.Error()) {
+		return &exitError{code: exit.code, err: exit.err, hint: "a token is for one apply, and that was begun: " +
+			"if it got anywhere the state has moved on, and this plan is of no use any more; make a new plan, check it and ask for a token for that"}
+	}
+	return err
 }
 
 // beforehand are the notes of a receipt, but for those that say the same as what was not

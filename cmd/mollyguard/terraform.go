@@ -45,11 +45,12 @@ on, or from -chdir, is Terraform's.
 apply and destroy make a plan, judge it like mollyguard plan check, ask whether to go on
 unless -auto-approve is there, make sure like mollyguard plan verify that nothing has
 moved since, and apply a private copy of that very plan. apply PLAN does so with a plan
-that is there; with --receipt it must be the one that was checked.
+that is there; with --receipt it must be the one that was checked, too.
 
 What works on the state by itself is judged first, too: state rm, mv, push and
 replace-provider, import, taint, untaint, force-unlock, workspace delete, test, and init
-with -migrate-state, -force-copy or -reconfigure. Commands that only read run as they
+with -migrate-state, -force-copy or -reconfigure; any other init asks nothing where there
+is a state, so that it does not move. Commands that only read run as they
 are. A command that mollyguard does not know is refused.
 
 Exit code: Terraform's; 3 where mollyguard refused, 1 where it could not tell, 2 usage.`,

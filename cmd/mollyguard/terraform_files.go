@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -113,4 +115,16 @@ func planPlace(path string) error {
 		return usageError(hint, "a plan is not written over %s, which is no plan", shown(path))
 	}
 	return nil
+}
+
+// digestOf is the SHA-256 digest of a regular file, in hexadecimal.
+func digestOf(path string) (digest string, err error) {
+	file, err := openRegular(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	sum := sha256.New()
+	_, err = io.Copy(sum, file)
+	return hex.EncodeToString(sum.Sum(nil)), err
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -186,17 +184,6 @@ func (w *wrapped) pushes(ctx context.Context, s *surgery) (err error) {
 		s.ids[r.Address+"#"+r.Deposed] = idOf(r.Values)
 	}
 	return nil
-}
-
-func digestOf(path string) (digest string, err error) {
-	file, err := openRegular(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	sum := sha256.New()
-	_, err = io.Copy(sum, file)
-	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // idOf is the id of an object in its values, or empty.

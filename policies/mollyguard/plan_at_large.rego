@@ -14,16 +14,17 @@ violation contains {"policy": "plan-at-large", "severity": "high", "message": me
 	input.surface == "terraform"
 	input.target.kind == "TerraformPlan"
 	input.verb == "delete"
-	_at_large
-	message := sprintf("this plan removes %d %% of what is managed: %d of %d", [input.plan.share, input.plan.destroys, input.plan.managed])
+	count(_at_large) > 0
+	message := sprintf("this plan removes %d %% of what is managed: %d of %d (%s)", [input.plan.share, input.plan.destroys, input.plan.managed, concat("; ", _at_large)])
 }
 
-_at_large if {
+# The limits that it is above.
+_at_large contains sprintf("limit %d, terraform.maxDestroys", [input.plan.max_destroys]) if {
 	input.plan.max_destroys > 0
 	input.plan.destroys > input.plan.max_destroys
 }
 
-_at_large if {
+_at_large contains sprintf("limit %d %%, terraform.maxShare", [input.plan.max_share]) if {
 	input.plan.max_share > 0
 	input.plan.share > input.plan.max_share
 	input.plan.destroys >= 3

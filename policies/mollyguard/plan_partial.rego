@@ -3,9 +3,10 @@ package mollyguard
 # METADATA
 # title: A plan shows the whole
 # description: |
-#   Warns of a Terraform plan that shows only part of what there is, and of edits of the
-#   state: -target, -refresh=false, changes put off to a later plan. People do it to get
-#   out of trouble, so it only warns by default.
+#   Warns of a Terraform plan that shows only part of what there is or of what it does, and
+#   of edits of the state: -target, -refresh=false, changes put off to a later plan,
+#   provisioners, which run programs that nobody judges. People do it to get out of
+#   trouble, so it only warns by default.
 # custom:
 #   policy: plan-partial
 #   severity: low

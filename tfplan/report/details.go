@@ -25,7 +25,7 @@ func (r Row) details() []detail {
 		}
 	}
 	if d.Production.Is {
-		add("because", d.Production.Because...)
+		add("because", r.reasons()...)
 	}
 	add("change", d.Changes...)
 	var policies, dependents, volumes []string
@@ -39,7 +39,7 @@ func (r Row) details() []detail {
 		volumes = append(volumes, cmp.Or(v.Claim, v.Name)+either(v.ReclaimPolicy == "", "", " ("+v.ReclaimPolicy+")"))
 	}
 	add("policy", policies...)
-	add("with it", dependents...)
+	add(either(r.isState(), "in it", "with it"), dependents...)
 	add("volume", volumes...)
 	add("unknown", d.Unknown...)
 	add("error", d.Error)

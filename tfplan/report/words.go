@@ -32,7 +32,7 @@ func (r Row) address() string {
 	case r.isPlan():
 		return "the plan as a whole"
 	case r.isState():
-		return "the state as a whole"
+		return "the state"
 	}
 	return cmp.Or(shown(r.Decision.Address), shown(r.Decision.Target.Ref), "(no address)")
 }
@@ -58,7 +58,7 @@ func (r Row) actionWord(verb operation.Verb) string {
 		return "skip safeguards"
 	}
 	if verb == operation.Unprotect && r.isState() {
-		return "work on the state"
+		return "edited"
 	}
 	done := r.Decision.Phase == operation.Finished
 	switch verb {
@@ -125,15 +125,30 @@ func (r Row) because() string {
 		return ""
 	}
 	var texts []string
-	for _, reason := range r.Decision.Production.Because {
+	for _, reason := range r.reasons() {
 		texts = append(texts, shown(reason))
 	}
 	return cmp.Or(strings.Join(some(texts), "; "), "production")
 }
 
+// reasons say why it is production. What a state holds does not go with it: a command that
+// works on the state may touch none of it.
+func (r Row) reasons() []string {
+	reasons := slices.Clone(r.Decision.Production.Because)
+	for i, reason := range reasons {
+		if holds, is := strings.CutSuffix(reason, " would go with it"); is && r.isState() {
+			reasons[i] = holds + " in it"
+		}
+	}
+	return reasons
+}
+
 // goesWith says in a line what is deleted with the target, or is empty. What only loses
 // something by it is left to the details.
 func (r Row) goesWith() string {
+	if r.isState() {
+		return ""
+	}
 	var texts []string
 	for _, d := range r.Decision.Dependents {
 		if d.Via == operation.Contained || d.Via == operation.Instance || d.Via == operation.Owned {

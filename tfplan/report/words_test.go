@@ -26,7 +26,7 @@ func TestAPlanAndAStateAsAWholeHaveWordsOfTheirOwn(t *testing.T) {
 		{"a plan that destroys", plan(operation.OutcomeDeny, operation.Delete), "the plan as a whole: destroy denied"},
 		{"a plan without a lock", plan(operation.OutcomeDeny, operation.Unprotect), "the plan as a whole: skip safeguards denied"},
 		{"one that destroys, too", plan(operation.OutcomeWarn, operation.Delete, operation.Unprotect), "the plan as a whole: destroy, skip safeguards, warned"},
-		{"a state", state, "the state as a whole: work on the state denied"},
+		{"a state", state, "the state: edited denied"},
 		{"one object of a plan", decision("a.b", operation.Unprotect, operation.OutcomeDeny), "a.b: update in place denied"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -80,7 +80,7 @@ Exit code: Terraform's; 3 where mollyguard refused, 1 where it could not tell, 2
 	flags.StringVar(&o.receipt, "receipt", "", "`FILE` with the receipt of a plan that was checked; without a plan, where the receipt of a refused one goes (default: .mollyguard/receipt.json)")
 	flags.StringVar(&o.planOut, "plan-out", "", "`FILE` to keep a plan in that was refused (default: .mollyguard/tfplan)")
 	flags.BoolVar(&o.partial, "partial", false, "judge a plan that is not the whole (-target, deferred changes) as what it is")
-	flags.StringSliceVar(&o.skip, "skip", nil, "do not insist on knowing `WHAT`: state, git, dirty, applier, workspace")
+	flags.StringSliceVar(&o.skip, "skip", nil, "do not insist on knowing `WHAT`: "+skippable())
 	return cmd
 }
 

@@ -88,6 +88,30 @@ func request(id string) breakglass.Request {
 	}
 }
 
+func TestALedgerKeepsWhatIsAskedForATerraformPlan(t *testing.T) {
+	path := newPath(t)
+	want := request("bg-k7m4-q9tx")
+	want.Scope = breakglass.Scope{
+		Surface: operation.Terraform, Audience: "prod-eu", Verbs: []operation.Verb{operation.Delete, operation.Update},
+		Targets: []operation.Reference{operation.PlanReference(strings.Repeat("ab", 32))}, Objects: 40, Whole: true,
+	}
+	want.Plan = &breakglass.PlanFacts{Destroys: 40, Managed: 80, Names: []string{"terraform://default/a.b"}, Key: "key"}
+	first := open(t, path)
+	if err := first.CreateRequest(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := open(t, path).Case(t.Context(), want.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&want, got.Request); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestOnlyOneProcessHasALedger(t *testing.T) {
 	path := newPath(t)
 	first := open(t, path)

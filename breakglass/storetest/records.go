@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +93,10 @@ func (s *suite) use(i, slot int) breakglass.Use {
 	return u
 }
 
+// ofPlans are the fields that only grants for Terraform plans have, which not every store
+// keeps: who does, proves it.
+func ofPlans() []string { return []string{"Request.Scope.Whole", "Request.Plan", "Grant.Scope.Whole"} }
+
 // full ends the test if a record has an empty field: one that was added to the
 // type since would not be proven to come back.
 func (s *suite) full(record any) {
@@ -100,6 +105,7 @@ func (s *suite) full(record any) {
 	var walk func(path string, v reflect.Value)
 	walk = func(path string, v reflect.Value) {
 		switch {
+		case slices.Contains(ofPlans(), path):
 		case v.IsZero():
 			empty = append(empty, path)
 		case v.Type().PkgPath() != "time" && v.Kind() == reflect.Struct:

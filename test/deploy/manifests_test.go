@@ -112,6 +112,7 @@ func TestTheBaseConfigurationIsTheDefault(t *testing.T) {
 	want := config.Default()
 	want.Cluster = "my-cluster"
 	want.BreakGlass.Issuer = "mollyguard/my-cluster"
+	want.Terraform.Audience = "my-cluster"
 	text := configMap(t, render(t, base), "mollyguard-config")[configFile]
 	if diff := cmp.Diff(want, parse(t, text)); diff != "" {
 		t.Errorf("the file against the defaults (-want +got):\n%s", diff)

@@ -180,6 +180,15 @@ spec: {defaultBackend: {service: {name: db, port: {number: 5432}}}}
 			},
 		},
 		{
+			group: group, name: "delete the PriorityClass of production pods",
+			given: prioritized, try: kubectl("delete", "priorityclass", "class-NS"),
+			how: "`class-of-production` warns: pods that are there keep their priority, new ones cannot be made.",
+			open: map[mode]string{
+				running: "It warns only, until `enforcement` says `deny`.",
+				dead:    "The floor does not judge what only warns.",
+			},
+		},
+		{
 			group: group, name: "delete a volume that is bound to production",
 			given: volume, protects: []object{bare("pv/NS")},
 			try: kubectl("delete", "pv", "NS", "--wait=false"),
@@ -187,6 +196,22 @@ spec: {defaultBackend: {service: {name: db, port: {number: 5432}}}}
 		},
 	}
 }
+
+const prioritized = `
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: class-NS}
+value: 1000
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: NS, labels: {env: production}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: NS, labels: {env: production}}
+spec: {priorityClassName: class-NS, containers: [{name: web, image: example.com/web}]}
+`
 
 const class = `
 ---

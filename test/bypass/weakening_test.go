@@ -38,6 +38,13 @@ func weakeningDoors() []door {
 			how: "`production-unprotect`.",
 		},
 		{
+			group: group, name: "take the finalizers off a namespace",
+			given: labelled, protects: []object{bare("namespace/NS")},
+			try: kubectlWith(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "NS", "labels": {"env": "production"}}, "spec": {"finalizers": []}}`,
+				"replace", "--raw", "/api/v1/namespaces/NS/finalize", "-f", "-"),
+			how: "`production-unprotect`: a namespace without them is gone at its deletion, and what is in it is left behind.",
+		},
+		{
 			group: group, name: "empty a ConfigMap",
 			given: labelled, protects: []object{in("configmap/web")},
 			try: patch("configmap", `{"data":null}`),

@@ -83,16 +83,23 @@ func copyCapped(to io.Writer, from io.Reader, limit int64) error {
 	return err
 }
 
-// readRegular reads a regular file of at most limit bytes.
-func readRegular(path string, limit int64) ([]byte, error) {
+// openRegular opens a file to read it. To open a pipe could block for ever.
+func openRegular(path string) (*os.File, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !info.Mode().IsRegular() { // opening a pipe could block for ever
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder", shown(path))
+	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file", shown(path))
 	}
-	file, err := os.Open(path)
+	return os.Open(path)
+}
+
+// readRegular reads a regular file of at most limit bytes.
+func readRegular(path string, limit int64) ([]byte, error) {
+	file, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}

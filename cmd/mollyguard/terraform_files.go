@@ -42,25 +42,6 @@ func writePrivate(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// openRegular opens a file to read it. To open a pipe could block for ever.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder", shown(path))
-	}
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", shown(path))
-	}
-	if err != nil {
-		return nil, &exitError{code: exitUndecided, err: err}
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, &exitError{code: exitUndecided, err: err}
-	}
-	return file, nil
-}
-
 // copyFile copies a regular file to a new one that only its owner can read.
 func copyFile(to, from string, limit int64) (err error) {
 	source, err := openRegular(from)
